@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MDLDM_API_CONTEXT_H
+#define MDLDM_API_CONTEXT_H
+
+#include "mdldm/mdldm_backend.h"
+#include "util/env.h"
+
+typedef struct mdldm__backend_slot {
+    const mdldm_backend *backend; /* NULL: the plug-in could not be loaded */
+    char name[32];
+    char description[160];
+    char reason[256]; /* "" when usable */
+} mdldm__backend_slot;
+
+struct mdldm_context {
+    mdldm__env env; /* first: a context is its environment */
+    int32_t cancel_flag;
+    mdldm_host host;
+    mdldm__backend_slot *slots; /* best first; filled on first use */
+    int32_t slot_count;
+    const mdldm_backend *backend;
+    mdldm_device *device;
+    char backend_name[48];
+    int32_t threads;   /* 0: automatic */
+    int32_t precision; /* mdldm_dtype of activations */
+    void *attachments; /* stores and plans this context made for models: runtime.c */
+};
+
+/* Opens "auto" when nothing is open yet. */
+mdldm_status mdldm__context_device(mdldm_context *ctx);
+/* Entered by every public call that works: clears the error text. */
+#define MDLDM__ENTER(ctx) ((ctx)->env.error[0] = '\0')
+
+#endif

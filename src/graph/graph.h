@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * The graph builder. A model describes itself once with these calls; shapes are checked as it goes.
+ * Errors are sticky: after the first one every call returns -1, and graph.status tells at the end.
+ * Tensors are ids; activations are NHWC. Layer names come from the path (push/pop), joined by '.'. */
+#ifndef MDLDM_GRAPH_GRAPH_H
+#define MDLDM_GRAPH_GRAPH_H
+
+#include "graph/params.h"
+
+typedef int32_t mdldm__tensor;
+#define MDLDM__NONE ((mdldm__tensor)-1)
+
+typedef struct mdldm__graph {
+    mdldm__env *env;
+    mdldm_status status;
+    mdldm__params *params;
+    int32_t declare; /* 1: unknown parameters are added to the table instead of refused */
+    int32_t act;     /* dtype of activations: MDLDM_F32 or MDLDM_BF16 */
+    int32_t training; /* 1: dropout is live */
+    mdldm_graph_tensor *tensors;
+    int32_t tensor_count, tensor_capacity;
+    mdldm_graph_op *ops;
+    int32_t op_count, op_capacity;
+    char **names; /* owned strings that tensors and ops point to */
+    int32_t name_count, name_capacity;
+    mdldm__tensor dropout_seed; /* input of dropout operations, made on first use */
+    uint32_t dropout_count;
+    int32_t path_marks[32];
+    int32_t path_depth;
+    char path[512];
+} mdldm__graph;
+
+void mdldm__graph_init(mdldm__graph *g, mdldm__env *env, mdldm__params *params, int32_t declare,
+                       int32_t act);
+void mdldm__graph_free(mdldm__graph *g);
+/* What a backend compiles; valid while g is neither changed nor freed. */
+mdldm_graph_desc mdldm__graph_desc(const mdldm__graph *g);
+
+void mdldm__graph_push(mdldm__graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void mdldm__graph_pop(mdldm__graph *g);
+const int64_t *mdldm__graph_dims(const mdldm__graph *g, mdldm__tensor t); /* n,h,w,c; never NULL */
+
+/* ---- Leaves ---- */
+mdldm__tensor mdldm__graph_input(mdldm__graph *g, const char *name, int32_t dtype, int64_t n, int64_t h,
+                                 int64_t w, int64_t c);
+/* Parameter PATH.name with this canonical shape (rank 1: d0; 2: d0,d1; 4: all). The same parameter
+ * asked for twice gives the same tensor. */
+mdldm__tensor mdldm__graph_param(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
+                                 int64_t d2, int64_t d3, mdldm__init init, float a);
+/* The same, never trained (a buffer or requires_grad=False). */
+mdldm__tensor mdldm__graph_buffer(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
+                                  int64_t d2, int64_t d3, mdldm__init init, float a);
+void mdldm__graph_output(mdldm__graph *g, mdldm__tensor t); /* keep readable after the run */
+/* Index of the input or output called name, or -1. */
+mdldm__tensor mdldm__graph_find(const mdldm__graph *g, const char *name);
+/* Names a tensor (outputs are found by name). */
+void mdldm__graph_name(mdldm__graph *g, mdldm__tensor t, const char *name);
+
+/* ---- Operations; see mdldm_backend.h for the exact meaning ---- */
+mdldm__tensor mdldm__graph_conv(mdldm__graph *g, mdldm__tensor x0, mdldm__tensor x1, mdldm__tensor w,
+                                mdldm__tensor b, int32_t stride, int32_t pad_t, int32_t pad_l,
+                                int32_t pad_b, int32_t pad_r);
+mdldm__tensor mdldm__graph_linear(mdldm__graph *g, mdldm__tensor x, mdldm__tensor w, mdldm__tensor b);
+mdldm__tensor mdldm__graph_group_norm(mdldm__graph *g, mdldm__tensor x0, mdldm__tensor x1,
+                                      mdldm__tensor gamma, mdldm__tensor beta,
+                                      mdldm__tensor scale_shift, int32_t groups, float eps,
+                                      int32_t silu);
+mdldm__tensor mdldm__graph_silu(mdldm__graph *g, mdldm__tensor x);
+mdldm__tensor mdldm__graph_add(mdldm__graph *g, mdldm__tensor a, mdldm__tensor b, float alpha, float beta);
+mdldm__tensor mdldm__graph_bias(mdldm__graph *g, mdldm__tensor x, mdldm__tensor e);
+mdldm__tensor mdldm__graph_scale(mdldm__graph *g, mdldm__tensor x, mdldm__tensor s, float alpha,
+                                 float beta);
+mdldm__tensor mdldm__graph_attention(mdldm__graph *g, mdldm__tensor q, mdldm__tensor k, mdldm__tensor v,
+                                     int32_t heads, float scale);
+mdldm__tensor mdldm__graph_upsample2(mdldm__graph *g, mdldm__tensor x);
+mdldm__tensor mdldm__graph_avgpool2(mdldm__graph *g, mdldm__tensor x);
+mdldm__tensor mdldm__graph_embedding(mdldm__graph *g, mdldm__tensor table, mdldm__tensor index);
+typedef struct mdldm__vq_result {
+    mdldm__tensor quantized, codes, loss;
+} mdldm__vq_result;
+/* commitment, codebook_weight: coefficients of the two terms in the total loss (0 when not training). */
+mdldm__vq_result mdldm__graph_vq(mdldm__graph *g, mdldm__tensor z, mdldm__tensor codebook,
+                                 float commitment, float codebook_weight);
+mdldm__tensor mdldm__graph_vq_entropy(mdldm__graph *g, mdldm__tensor z, mdldm__tensor codebook,
+                                      float temperature, float weight_sample, float weight_mean);
+/* grad: the coefficient of this term in the total loss; 0: only reported. */
+mdldm__tensor mdldm__graph_loss(mdldm__graph *g, mdldm__tensor pred, mdldm__tensor target,
+                                mdldm__tensor weight, int32_t kind, float grad);
+mdldm__tensor mdldm__graph_dropout(mdldm__graph *g, mdldm__tensor x, float p);
+mdldm__tensor mdldm__graph_cast(mdldm__graph *g, mdldm__tensor x, int32_t dtype); /* x when it is so already */
+
+/* ---- Reverse mode ----
+ * Appends the backward list for all loss terms (LOSS with grad, VQ and VQ_ENTROPY with weights):
+ * gradients of trainable parameters are added to the store. wanted[count] inputs get a gradient
+ * tensor too, marked as outputs and written to grads[count] (MDLDM__NONE where none flows). */
+mdldm_status mdldm__graph_backward(mdldm__graph *g, const mdldm__tensor *wanted, int32_t count,
+                                   mdldm__tensor *grads);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Reading and writing JSON (jansson) with our errors: every message names the file and the key. */
+#ifndef MDLDM_IO_JSON_UTIL_H
+#define MDLDM_IO_JSON_UTIL_H
+
+#include <jansson.h>
+
+#include "util/env.h"
+
+/* Whole file, at most 16 MiB, duplicate keys refused, the top level an object. The caller owns *out
+ * (json_decref). */
+mdldm_status mdldm__json_read(mdldm__env *env, const char *path, json_t **out);
+/* Two-space indent, trailing newline, order kept; atomic (mdldm__file_write). */
+mdldm_status mdldm__json_write(mdldm__env *env, const char *path, const json_t *object);
+
+#endif
