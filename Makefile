@@ -2,6 +2,7 @@
 # The only build file. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
+.PHONY: all
 
 VERSION := 0.1.0
 SOVERSION := 0
@@ -16,7 +17,7 @@ CC ?= gcc
 OPT ?= -O2 -g
 SAN ?=
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -Iinclude -Isrc -D_GNU_SOURCE -DMDLDM_BUILDING $(CPPFLAGS)
+CPPFLAGS_ALL = -Iinclude -Isrc -I. -D_GNU_SOURCE -DMDLDM_BUILDING $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -ffp-contract=off $(OPT) $(WARN) $(SAN) -MMD -MP $(CFLAGS)
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
@@ -32,8 +33,8 @@ TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/t
 TEST_SUPPORT := $(wildcard tests/support/*.c)
 TEST_BINS := $(TEST_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all
-all: $(LIBOUT)/libmdldm.a $(LIBOUT)/libmdldm.so.$(SOVERSION) $(BUILD)/backends/mdldm_backend_cpu.so $(PROGRAM_BINS) ## build the library, its backends and the programs
+PLUGINS := $(if $(wildcard backends/cpu/*.c),$(BUILD)/backends/mdldm_backend_cpu.so $(LIBOUT)/mdldm/mdldm_backend_cpu.so)
+all: $(LIBOUT)/libmdldm.a $(LIBOUT)/libmdldm.so.$(SOVERSION) $(PLUGINS) $(PROGRAM_BINS) ## build the library, its backends and the programs
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -57,6 +58,11 @@ $(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) -ldnnl -lopenblas -fopenmp -lm -o $@
 
+# Beside the library, where a program in this tree looks for it.
+$(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
+	@mkdir -p $(@D)
+	cp -f $< $@
+
 # ---- programs ----
 define PROGRAM_RULE
 $(BUILD)/bin/$(subst _,-,$(1)): $(BUILD)/examples/$(1).o $(EXAMPLE_COMMON:%.c=$(BUILD)/%.o) $(LIBOUT)/libmdldm.so.$(SOVERSION)
@@ -73,7 +79,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIBOUT)/libmdldm.a $(CORE_LIBS) -lcmocka -o $@
 
 .PHONY: test-bins
-test-bins: $(TEST_BINS) $(BUILD)/backends/mdldm_backend_cpu.so $(PROGRAM_BINS)
+test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
 .PHONY: clean
 clean: ## remove everything built

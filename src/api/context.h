@@ -9,7 +9,7 @@ typedef struct mdldm__backend_slot {
     const mdldm_backend *backend; /* NULL: the plug-in could not be loaded */
     char name[32];
     char description[160];
-    char reason[256]; /* "" when usable */
+    char reason[1200]; /* "" when usable */
 } mdldm__backend_slot;
 
 struct mdldm_context {
@@ -24,10 +24,16 @@ struct mdldm_context {
     int32_t threads;   /* 0: automatic */
     int32_t precision; /* mdldm_dtype of activations */
     void *attachments; /* stores and plans this context made for models: runtime.c */
+    /* Frees them all; set by the runtime when it attaches the first, called before the device goes. */
+    void (*drop_attachments)(struct mdldm_context *ctx);
 };
 
 /* Opens "auto" when nothing is open yet. */
 mdldm_status mdldm__context_device(mdldm_context *ctx);
+int32_t mdldm__context_thread_count(const mdldm_context *ctx); /* resolved, >= 1 */
+
+/* Finds and probes all backends once (backend_registry.c). */
+mdldm_status mdldm__context_scan(mdldm_context *ctx);
 /* Entered by every public call that works: clears the error text. */
 #define MDLDM__ENTER(ctx) ((ctx)->env.error[0] = '\0')
 
