@@ -17,7 +17,7 @@ mdldm_status mdldm__remove_tree(mdldm__env *env, const char *path);
 mdldm_status mdldm__file_read(mdldm__env *env, const char *path, size_t limit, char **data, size_t *size);
 mdldm_status mdldm__file_write(mdldm__env *env, const char *path, const void *data, size_t size);
 
-/* A file written piece by piece to PATH.tmp-<pid>; nothing shows at PATH until commit. Every failure
+/* A file written piece by piece to PATH.tmp-<pid>-<n>; nothing shows at PATH until commit. Every failure
  * (short write, full disk, fsync, rename) is an error that names the path; abort removes the rest. */
 typedef struct mdldm__file_out {
     mdldm__env *env;
@@ -29,8 +29,9 @@ mdldm_status mdldm__file_out_write(mdldm__file_out *out, const void *data, size_
 mdldm_status mdldm__file_out_commit(mdldm__file_out *out); /* closes and frees either way */
 void mdldm__file_out_abort(mdldm__file_out *out);          /* fine after commit */
 
-/* A folder made aside (PATH.tmp-<pid>), then put in PATH's place; an older PATH is removed only
- * after the new one stands (renamed aside first, back on failure). */
+/* A folder made aside (PATH.tmp-<pid>-<n>), then put in PATH's place; an older PATH is removed only
+ * after the new one stands. What it held under names that the new one lacks moves over into the new
+ * one, so that saving into a folder with other content never loses that. */
 typedef struct mdldm__dir_out {
     mdldm__env *env;
     char *path, *temporary;

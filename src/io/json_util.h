@@ -10,6 +10,10 @@
 /* Whole file, at most 16 MiB, duplicate keys refused, the top level an object. The caller owns *out
  * (json_decref). */
 mdldm_status mdldm__json_read(mdldm__env *env, const char *path, json_t **out);
+/* The same from memory; where names the source in messages. Python's bare Infinity, which diffusers
+ * writes, reads as +-DBL_MAX. */
+mdldm_status mdldm__json_parse(mdldm__env *env, const char *where, const char *data, size_t size,
+                               json_t **out);
 /* Two-space indent, trailing newline, order kept; atomic (mdldm__file_write). */
 mdldm_status mdldm__json_write(mdldm__env *env, const char *path, const json_t *object);
 

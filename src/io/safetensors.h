@@ -13,24 +13,34 @@
 typedef struct mdldm__st_tensor {
     char *name;
     int32_t dtype; /* mdldm_dtype (I32 too, for tests and checkpoints); others: -1, kept in the listing */
-    char dtype_name[8];
+    char dtype_name[16]; /* "BF16", "F8_E4M3FNUZ" */
     int32_t rank;
     int64_t dims[8];
-    const void *data; /* into the mapping; little-endian, as x86 wants it */
+    const void *data; /* into the mapping; little-endian, as x86 wants it; aligned for the type */
     size_t bytes;
+    void *copy; /* data when the file has it at an odd offset (ours and PyTorch's never do), else NULL */
 } mdldm__st_tensor;
 
 typedef struct mdldm__safetensors {
     mdldm__env *env;
     mdldm__map map;
     json_t *metadata; /* __metadata__ object, or NULL */
-    mdldm__st_tensor *tensors;
+    mdldm__st_tensor *tensors; /* ordered by name */
     int64_t count;
 } mdldm__safetensors;
 
 mdldm_status mdldm__safetensors_open(mdldm__env *env, const char *path, mdldm__safetensors *out);
 void mdldm__safetensors_close(mdldm__safetensors *st);
 const mdldm__st_tensor *mdldm__safetensors_find(const mdldm__safetensors *st, const char *name);
+
+
+/* The number of elements; 1 for a scalar. */
+int64_t mdldm__st_elements(const mdldm__st_tensor *tensor);
+/* All elements as float32. F32, F16, BF16 and I32 only: UNSUPPORTED for other types. */
+mdldm_status mdldm__st_read_f32(mdldm__env *env, const mdldm__st_tensor *tensor, float *out);
+/* NUMERIC, naming tensor, index and value, when an F32, F16 or BF16 tensor holds NaN or Inf. where: the
+ * file, for the message. */
+mdldm_status mdldm__st_check_finite(mdldm__env *env, const char *where, const mdldm__st_tensor *tensor);
 
 /* Writing: declare all tensors first (order of the data section = order of declaration), then give
  * their bytes in that order; commit is atomic. */
