@@ -308,16 +308,23 @@ MDLDM_API mdldm_status mdldm_generate(mdldm_context *ctx, mdldm_sampler *s, int6
 /* ---------------------------------------------------------------------------------------------
  * Data set: a folder (sub-folders are classes) or a .zip of PNG and JPEG files
  * ------------------------------------------------------------------------------------------- */
+/* options of scope DATASET (their values are copied); NULL for defaults. Every file is decoded once:
+ * an unreadable one is named on the log and skipped, or with the option strict it ends the call.
+ * Progress stage: "check". Errors: NOT_FOUND, IO, FORMAT (no image that can be read, images both at
+ * the top and in sub-folders, a broken archive), UNSUPPORTED (an encrypted archive). Since 0.1. */
 MDLDM_API mdldm_status mdldm_dataset_open(mdldm_context *ctx, const char *path,
                                           const mdldm_options *options, mdldm_dataset **out);
 MDLDM_API void mdldm_dataset_free(mdldm_dataset *d);
 MDLDM_API int64_t mdldm_dataset_count(const mdldm_dataset *d);
+/* Unreadable images that opening skipped; they are not among the count. Since 0.1. */
+MDLDM_API int64_t mdldm_dataset_skipped(const mdldm_dataset *d);
 MDLDM_API int64_t mdldm_dataset_class_count(const mdldm_dataset *d);
 MDLDM_API const char *mdldm_dataset_class_name(const mdldm_dataset *d, int64_t label);
 /* Path of an item relative to the data set's root; NULL out of range. */
 MDLDM_API const char *mdldm_dataset_item_name(const mdldm_dataset *d, int64_t index);
 MDLDM_API int64_t mdldm_dataset_item_label(const mdldm_dataset *d, int64_t index); /* -1: none */
-/* The item preprocessed to RGB: pixels [3,resolution,resolution] in [-1, 1]. */
+/* The item preprocessed to RGB: pixels [3,resolution,resolution] in [-1, 1]: resized, cropped at the
+ * centre, never flipped (random crops and flips belong to training). */
 MDLDM_API mdldm_status mdldm_dataset_read(mdldm_context *ctx, const mdldm_dataset *d, int64_t index,
                                           float *pixels, size_t capacity);
 /* The same as 8-bit RGB, [resolution][resolution][3]. */

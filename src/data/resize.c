@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ * The arithmetic of Pillow's Resample.c for 8-bit channels: triangle filter widened by the reduction,
+ * coefficients in 22-bit fixed point, a horizontal pass rounded to 8 bits, then a vertical one. */
+#include "data/resize.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#define PRECISION_BITS (32 - 8 - 2)
+
+/* The weights of outputs first .. first+count-1 along one axis. */
+typedef struct axis {
+    int64_t count, width;    /* outputs; room for weights of each */
+    int64_t *start, *length; /* [count]: the inputs that output i reads */
+    int32_t *weights;        /* [count][width] */
+} axis;
+
+static void axis_free(mdldm__env *env, axis *a)
+{
+    mdldm__free(env, a->start);
+    mdldm__free(env, a->length);
+    mdldm__free(env, a->weights);
+}
+
+static mdldm_status axis_make(mdldm__env *env, int64_t in_size, int64_t out_size, int64_t first,
+                              int64_t count, axis *a)
+{
+    const double scale = (double)in_size / (double)out_size;
+    const double filter_scale = scale < 1.0 ? 1.0 : scale;
+    const double support = 1.0 * filter_scale; /* the triangle's half width is 1 */
+    const double step = 1.0 / filter_scale;
+    a->count = count;
+    a->width = (int64_t)ceil(support) * 2 + 1;
+    a->start = mdldm__calloc(env, (size_t)count, sizeof *a->start);
+    a->length = mdldm__calloc(env, (size_t)count, sizeof *a->length);
+    a->weights = mdldm__calloc(env, (size_t)count * (size_t)a->width, sizeof *a->weights);
+    double *exact = mdldm__calloc(env, (size_t)a->width, sizeof *exact);
+    if (a->start == NULL || a->length == NULL || a->weights == NULL || exact == NULL) {
+        axis_free(env, a);
+        mdldm__free(env, exact);
+        return mdldm__oom(env, "resize weights");
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const double centre = ((double)(first + i) + 0.5) * scale;
+        int64_t begin = (int64_t)(centre - support + 0.5);
+        int64_t end = (int64_t)(centre + support + 0.5);
+        begin = begin < 0 ? 0 : begin;
+        end = end > in_size ? in_size : end;
+        double sum = 0;
+        for (int64_t k = 0; k < end - begin; k++) {
+            double distance = fabs(((double)(k + begin) - centre + 0.5) * step);
+            exact[k] = distance < 1.0 ? 1.0 - distance : 0.0;
+            sum += exact[k];
+        }
+        for (int64_t k = 0; k < end - begin; k++) {
+            double weight = sum != 0.0 ? exact[k] / sum : exact[k];
+            a->weights[i * a->width + k] = (int32_t)(0.5 + weight * (1 << PRECISION_BITS));
+        }
+        a->start[i] = begin;
+        a->length[i] = end - begin;
+    }
+    mdldm__free(env, exact);
+    return MDLDM_OK;
+}
+
+static uint8_t clip8(int32_t sum)
+{
+    int32_t value = sum >> PRECISION_BITS;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* One row of inputs [width][3] to a->count outputs [.][3]. */
+static void horizontal(const axis *a, const uint8_t *in, uint8_t *out)
+{
+    for (int64_t i = 0; i < a->count; i++) {
+        int32_t r = 1 << (PRECISION_BITS - 1), g = r, b = r;
+        const uint8_t *p = in + a->start[i] * 3;
+        const int32_t *w = a->weights + i * a->width;
+        for (int64_t k = 0; k < a->length[i]; k++, p += 3) {
+            r += p[0] * w[k];
+            g += p[1] * w[k];
+            b += p[2] * w[k];
+        }
+        out[i * 3 + 0] = clip8(r);
+        out[i * 3 + 1] = clip8(g);
+        out[i * 3 + 2] = clip8(b);
+    }
+}
+
+/* Output row i from the rows at in (the first of them is input row first_row), count bytes each. */
+static void vertical(const axis *a, int64_t i, const uint8_t *in, int64_t first_row, size_t count,
+                     int32_t *sums, uint8_t *out)
+{
+    for (size_t x = 0; x < count; x++)
+        sums[x] = 1 << (PRECISION_BITS - 1);
+    for (int64_t k = 0; k < a->length[i]; k++) {
+        const uint8_t *row = in + (size_t)(a->start[i] + k - first_row) * count;
+        const int32_t weight = a->weights[i * a->width + k];
+        for (size_t x = 0; x < count; x++)
+            sums[x] += row[x] * weight;
+    }
+    for (size_t x = 0; x < count; x++)
+        out[x] = clip8(sums[x]);
+}
+
+mdldm_status mdldm__resize_bilinear(mdldm__env *env, const uint8_t *rgb, int64_t height, int64_t width,
+                                    int64_t out_height, int64_t out_width, int64_t top, int64_t left,
+                                    int64_t rows, int64_t columns, uint8_t *out)
+{
+    assert(top >= 0 && left >= 0 && rows >= 1 && columns >= 1);
+    assert(top + rows <= out_height && left + columns <= out_width);
+    const size_t row_bytes = (size_t)columns * 3;
+    axis across = {0}, down = {0};
+    uint8_t *middle = NULL; /* [the input rows that are read][columns][3] */
+    int32_t *sums = NULL;
+    mdldm_status status = MDLDM_OK;
+
+    /* A side that keeps its length has no pass of its own, as in Pillow. */
+    int64_t first_row = top, last_row = top + rows;
+    if (out_height != height) {
+        status = axis_make(env, height, out_height, top, rows, &down);
+        if (status != MDLDM_OK)
+            return status;
+        first_row = down.start[0];
+        last_row = down.start[rows - 1] + down.length[rows - 1];
+    }
+    if (out_width != width)
+        status = axis_make(env, width, out_width, left, columns, &across);
+    if (status != MDLDM_OK) {
+        axis_free(env, &down);
+        return status;
+    }
+    middle = mdldm__calloc(env, (size_t)(last_row - first_row), row_bytes);
+    sums = mdldm__calloc(env, row_bytes, sizeof *sums);
+    if (middle == NULL || sums == NULL) {
+        status = mdldm__oom(env, "resized image");
+        goto done;
+    }
+    for (int64_t y = first_row; y < last_row; y++) {
+        const uint8_t *in = rgb + (size_t)(y * width) * 3;
+        uint8_t *to = middle + (size_t)(y - first_row) * row_bytes;
+        if (across.count > 0)
+            horizontal(&across, in, to);
+        else
+            memcpy(to, in + left * 3, row_bytes);
+    }
+    if (down.count > 0)
+        for (int64_t i = 0; i < rows; i++)
+            vertical(&down, i, middle, first_row, row_bytes, sums, out + (size_t)i * row_bytes);
+    else
+        memcpy(out, middle, (size_t)rows * row_bytes);
+done:
+    axis_free(env, &across);
+    axis_free(env, &down);
+    mdldm__free(env, middle);
+    mdldm__free(env, sums);
+    return status;
+}
+
+void mdldm__fit_size(int64_t height, int64_t width, int64_t resolution, int64_t *out_height,
+                     int64_t *out_width)
+{
+    const int64_t shorter = width <= height ? width : height;
+    const int64_t longer = width <= height ? height : width;
+    /* Python's int(size * long / short): an exact product, one rounded division, truncation. */
+    const int64_t other = (int64_t)((double)(resolution * longer) / (double)shorter);
+    *out_width = width <= height ? resolution : other;
+    *out_height = width <= height ? other : resolution;
+}
+
+int64_t mdldm__centre_offset(int64_t size, int64_t crop)
+{
+    const int64_t twice = size - crop, half = twice / 2;
+    return twice % 2 == 0 ? half : half + half % 2; /* x.5 goes to the even neighbour */
+}
+
+void mdldm__pixel_table(float table[256])
+{
+    for (int v = 0; v < 256; v++)
+        table[v] = ((float)v / 255.0f - 0.5f) / 0.5f;
+}
