@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes tests/golden/data from the real torch and diffusers: see README.md beside this file."""
+import argparse
+
+import torch
+
+import golden_autoencoder
+import golden_images
+import golden_pipeline
+import golden_unet
+from golden_common import DATA
+
+PARTS = {"autoencoder": golden_autoencoder, "unet": golden_unet, "pipeline": golden_pipeline,
+         "images": golden_images}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which parts to make; default: all")
+    parts = parser.parse_args().parts or list(PARTS)
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    DATA.mkdir(exist_ok=True)
+    for name in parts:
+        PARTS[name].make()
+    total = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
+    print(f"in all {total / 1024:.1f} KiB")
+    assert total < 2_000_000, "the golden data has outgrown its 2 MB"
+
+
+if __name__ == "__main__":
+    main()
