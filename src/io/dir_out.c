@@ -168,8 +168,8 @@ mdldm_status mdldm__dir_out_commit(mdldm__dir_out *out)
     if (replaced && keep_others(out->temporary, out->path) != 0)
         status = mdldm__error(env, MDLDM_ERROR_IO, "%s is written, but what it held before stays in %s: %s",
                               out->path, out->temporary, strerror(errno));
-    else
-        status = mdldm__sync_parent(env, out->path);
+    else if ((status = mdldm__sync_parent(env, out->path)) != MDLDM_OK && replaced)
+        mdldm__error(env, status, "%s; the earlier one stays in %s", env->error, out->temporary);
     if (replaced && status == MDLDM_OK) {
         char sentence[sizeof env->error];
         memcpy(sentence, env->error, sizeof sentence);

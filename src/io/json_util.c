@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/json_util.h"
 
-#include <float.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/file_util.h"
@@ -83,22 +81,12 @@ mdldm_status mdldm__json_read(mdldm__env *env, const char *path, json_t **out)
 
 mdldm_status mdldm__json_write(mdldm__env *env, const char *path, const json_t *object)
 {
-    /* 17 significant digits bring every double back; json_dumps keeps the order of insertion. */
-    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    char *text = mdldm__json_text(env, object);
     if (text == NULL)
         return mdldm__oom(env, "JSON text");
     size_t length = strlen(text);
-    mdldm__file_out out;
-    mdldm_status status = mdldm__file_out_open(env, path, &out);
-    if (status == MDLDM_OK) {
-        status = mdldm__file_out_write(&out, text, length);
-        if (status == MDLDM_OK)
-            status = mdldm__file_out_write(&out, "\n", 1);
-        if (status == MDLDM_OK)
-            status = mdldm__file_out_commit(&out);
-        else
-            mdldm__file_out_abort(&out);
-    }
-    free(text);
+    text[length] = '\n'; /* in place of the NUL */
+    mdldm_status status = mdldm__file_write(env, path, text, length + 1);
+    mdldm__free(env, text);
     return status;
 }

@@ -14,7 +14,10 @@ mdldm_status mdldm__json_read(mdldm__env *env, const char *path, json_t **out);
  * writes, reads as +-DBL_MAX. */
 mdldm_status mdldm__json_parse(mdldm__env *env, const char *where, const char *data, size_t size,
                                json_t **out);
-/* Two-space indent, trailing newline, order kept; atomic (mdldm__file_write). */
+/* As text: two-space indent, order kept, reals in the fewest digits that bring the double back. Freed
+ * with mdldm__free; NULL: out of memory. */
+char *mdldm__json_text(mdldm__env *env, const json_t *value);
+/* That text and a newline; atomic (mdldm__file_write). */
 mdldm_status mdldm__json_write(mdldm__env *env, const char *path, const json_t *object);
 
 #endif
