@@ -25,14 +25,15 @@ CASES = {
                     upsample_type="resnet", attention_head_dim=None),
         shape=(2, 3, 8, 8), timesteps=[2, 61], labels=None, dtype=F16, seed=32, prediction="epsilon"),
     # the same embedding for time and class, v-prediction, centred input, its own norm in the middle,
-    # per-image weights of the loss; attention and plain blocks not mirrored
+    # per-image weights of the loss, scaled middle; blocks not mirrored
     "unet_class_timestep": dict(
         config=dict(sample_size=8, block_out_channels=(4, 4, 8), norm_num_groups=4, layers_per_block=1,
-                    down_block_types=("AttnDownBlock2D", "AttnDownBlock2D", "DownBlock2D"),
-                    up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+                    down_block_types=("AttnDownBlock2D", "ResnetDownsampleBlock2D", "DownBlock2D"),
+                    up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D", "UpBlock2D"),
                     resnet_time_scale_shift="scale_shift", downsample_type="resnet",
                     upsample_type="resnet", attention_head_dim=4, attn_norm_num_groups=2,
-                    class_embed_type="timestep", center_input_sample=True),
+                    class_embed_type="timestep", center_input_sample=True,
+                    mid_block_scale_factor=1.5),
         shape=(3, 3, 8, 12), timesteps=[5, 250, 990], labels=[3, 0, 7], dtype=B16, seed=33,
         prediction="v_prediction", weights=[1.0, 0.25, 2.5]),
     # no attention at all; the other order and shift of the sinusoids, asymmetric padding, another
@@ -41,15 +42,16 @@ CASES = {
         config=dict(sample_size=(6, 10), in_channels=4, out_channels=2, block_out_channels=(6, 9),
                     norm_num_groups=3, layers_per_block=1, down_block_types=("DownBlock2D",) * 2,
                     up_block_types=("UpBlock2D",) * 2, add_attention=False, flip_sin_to_cos=False,
-                    freq_shift=1, downsample_padding=0, mid_block_scale_factor=1.5, norm_eps=1e-3,
+                    freq_shift=1, downsample_padding=0, mid_block_scale_factor=2, norm_eps=1e-3,
                     time_embedding_dim=20),
         shape=(2, 4, 6, 10), timesteps=[17, 801], labels=None, dtype=B32, seed=34, prediction=None,
         shards="32KB"),
-    # one level, an odd size, dropout (idle in evaluation), four classes
+    # one level, an odd size, no middle, dropout (idle in evaluation), four classes; two heads of three
+    # do not fill the eight channels
     "unet_one_level": dict(
         config=dict(block_out_channels=(8,), norm_num_groups=2, layers_per_block=2,
                     down_block_types=("AttnDownBlock2D",), up_block_types=("AttnUpBlock2D",),
-                    attention_head_dim=2, dropout=0.1, num_class_embeds=4, mid_block_scale_factor=2),
+                    attention_head_dim=3, dropout=0.1, num_class_embeds=4, mid_block_type=None),
         shape=(1, 3, 7, 5), timesteps=[333], labels=[3], dtype=F16, seed=35, prediction="sample"),
 }
 
