@@ -19,6 +19,11 @@ SAN ?=
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 CPPFLAGS_ALL = -Iinclude -Isrc -I. -D_GNU_SOURCE -DMDLDM_BUILDING $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -ffp-contract=off $(OPT) $(WARN) $(SAN) -MMD -MP $(CFLAGS)
+# Hot loops of plain C want the vectoriser.
+CFLAGS_ref_conv := -O3
+CFLAGS_ref_attention := -O3
+CFLAGS_store_adamw := -O3
+CFLAGS_layout := -O3
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 

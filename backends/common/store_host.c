@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_host.h"
+
+#include <string.h>
+
+#include "layout.h"
+
+static float *new_array(const mdldm_host *host, int64_t count)
+{
+    return mdldm__host_zalloc(host, (size_t)count, sizeof(float));
+}
+
+/* Arrays of one parameter, all zero. */
+static int open_param(mdldm__store_host *store, int32_t index)
+{
+    mdldm__host_param *p = &store->params[index];
+    const mdldm_host *host = store->host;
+    if (!(store->flags & MDLDM_STORE_TRAIN))
+        return 1;
+    p->owned_value = new_array(host, p->count);
+    if (p->owned_value == NULL)
+        return 0;
+    if (!store->desc[index].trainable)
+        return 1;
+    p->grad = new_array(host, p->count);
+    p->exp_avg = new_array(host, p->count);
+    p->exp_avg_sq = new_array(host, p->count);
+    if (store->flags & MDLDM_STORE_EMA) {
+        p->ema = new_array(host, p->count);
+        if (p->ema == NULL)
+            return 0;
+    }
+    return p->grad != NULL && p->exp_avg != NULL && p->exp_avg_sq != NULL;
+}
+
+mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
+                                    int32_t flags, mdldm__store_host *store)
+{
+    memset(store, 0, sizeof *store);
+    store->host = host;
+    store->flags = flags;
+    if (count < 0 || (count > 0 && params == NULL) ||
+        ((flags & MDLDM_STORE_EMA) && !(flags & MDLDM_STORE_TRAIN)))
+        return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "store: %d parameters with flags %d cannot be; EMA needs training", count,
+                                 flags);
+    store->desc = mdldm__host_zalloc(host, (size_t)count, sizeof *store->desc);
+    store->params = mdldm__host_zalloc(host, (size_t)count, sizeof *store->params);
+    if (store->desc == NULL || store->params == NULL)
+        goto no_memory;
+    store->count = count;
+    for (int32_t i = 0; i < count; i++) {
+        const char *name = params[i].name != NULL ? params[i].name : "";
+        char *copy = mdldm__host_alloc(host, strlen(name) + 1);
+        store->desc[i] = params[i];
+        store->desc[i].name = copy;
+        if (copy == NULL)
+            goto no_memory;
+        memcpy(copy, name, strlen(name) + 1);
+        mdldm__host_param *p = &store->params[i];
+        p->count = mdldm__elements(params[i].dims);
+        p->first_chunk = store->chunk_count;
+        if ((flags & MDLDM_STORE_TRAIN) && params[i].trainable)
+            store->chunk_count += (p->count + MDLDM__STORE_CHUNK - 1) / MDLDM__STORE_CHUNK;
+        if (!open_param(store, i))
+            goto no_memory;
+    }
+    store->chunk_sums = mdldm__host_zalloc(host, (size_t)store->chunk_count, sizeof(double));
+    if (store->chunk_sums == NULL)
+        goto no_memory;
+    return MDLDM_OK;
+no_memory:
+    mdldm__store_host_close(store);
+    return mdldm__host_oom(host, "parameter store");
+}
+
+void mdldm__store_host_close(mdldm__store_host *store)
+{
+    const mdldm_host *host = store->host;
+    if (host == NULL)
+        return;
+    for (int32_t i = 0; i < store->count; i++) {
+        mdldm__host_param *p = &store->params[i];
+        mdldm__host_free(host, p->owned_value);
+        mdldm__host_free(host, p->grad);
+        mdldm__host_free(host, p->exp_avg);
+        mdldm__host_free(host, p->exp_avg_sq);
+        mdldm__host_free(host, p->ema);
+        mdldm__host_free(host, (void *)(uintptr_t)store->desc[i].name); /* our own copy */
+    }
+    mdldm__host_free(host, store->desc);
+    mdldm__host_free(host, store->params);
+    mdldm__host_free(host, store->chunk_sums);
+    memset(store, 0, sizeof *store);
+}
+
+static mdldm_status check_index(const mdldm__store_host *store, int32_t index)
+{
+    if (index >= 0 && index < store->count)
+        return MDLDM_OK;
+    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                             "store: parameter %d is not among 0..%d", index, store->count - 1);
+}
+
+mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, const void *data,
+                                    int32_t dtype)
+{
+    mdldm_status status = check_index(store, index);
+    if (status != MDLDM_OK)
+        return status;
+    if (data == NULL || (dtype != MDLDM_F32 && dtype != MDLDM_F16 && dtype != MDLDM_BF16))
+        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "store: the values of '%s' need memory of type F32, F16 or BF16",
+                                 store->desc[index].name);
+    mdldm__host_param *p = &store->params[index];
+    /* A mapped file may hold floats at odd addresses; those are copied like the 16-bit types. */
+    int borrow = !(store->flags & MDLDM_STORE_TRAIN) && dtype == MDLDM_F32 &&
+                 (uintptr_t)data % _Alignof(float) == 0;
+    if (borrow) {
+        p->value = data;
+        mdldm__host_free(store->host, p->owned_value);
+        p->owned_value = NULL;
+    } else {
+        if (p->owned_value == NULL)
+            p->owned_value = new_array(store->host, p->count);
+        if (p->owned_value == NULL)
+            return mdldm__host_oom(store->host, "parameter values");
+        mdldm__convert_to_float(data, dtype, p->owned_value, p->count);
+        p->value = p->owned_value;
+    }
+    if (p->ema != NULL)
+        memcpy(p->ema, p->value, (size_t)p->count * sizeof(float));
+    p->version++;
+    return MDLDM_OK;
+}
+
+/* The array of a slot; NULL with the sentence when there is none. */
+static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int32_t slot,
+                              const float **array)
+{
+    mdldm_status status = check_index(store, index);
+    if (status != MDLDM_OK)
+        return status;
+    const mdldm__host_param *p = &store->params[index];
+    *array = slot == MDLDM_SLOT_VALUE        ? p->value
+             : slot == MDLDM_SLOT_GRAD       ? p->grad
+             : slot == MDLDM_SLOT_EXP_AVG    ? p->exp_avg
+             : slot == MDLDM_SLOT_EXP_AVG_SQ ? p->exp_avg_sq
+             : slot == MDLDM_SLOT_EMA        ? mdldm__store_host_values(store, index, 1)
+                                             : NULL;
+    if (*array != NULL)
+        return MDLDM_OK;
+    if (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA)
+        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "store: parameter '%s' has no value yet", store->desc[index].name);
+    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                             "store: parameter '%s' has no slot %d; only trainable ones in a store opened "
+                             "for training do",
+                             store->desc[index].name, slot);
+}
+
+mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int32_t slot, float *out)
+{
+    const float *array = NULL;
+    mdldm_status status = find_slot(store, index, slot, &array);
+    if (status == MDLDM_OK)
+        memcpy(out, array, (size_t)store->params[index].count * sizeof *out);
+    return status;
+}
+
+mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, int32_t slot,
+                                     const float *in)
+{
+    mdldm_status status = check_index(store, index);
+    if (status != MDLDM_OK)
+        return status;
+    mdldm__host_param *p = &store->params[index];
+    if (slot == MDLDM_SLOT_VALUE || (slot == MDLDM_SLOT_EMA && p->ema == NULL)) {
+        /* Borrowed memory is the caller's: never written, but replaced by memory of our own. */
+        if (p->owned_value == NULL)
+            p->owned_value = new_array(store->host, p->count);
+        if (p->owned_value == NULL)
+            return mdldm__host_oom(store->host, "parameter values");
+        memcpy(p->owned_value, in, (size_t)p->count * sizeof *in);
+        p->value = p->owned_value;
+        p->version++;
+        return MDLDM_OK;
+    }
+    const float *array = NULL;
+    status = find_slot(store, index, slot, &array);
+    if (status != MDLDM_OK)
+        return status;
+    float *target = slot == MDLDM_SLOT_GRAD      ? p->grad
+                    : slot == MDLDM_SLOT_EXP_AVG ? p->exp_avg
+                    : slot == MDLDM_SLOT_EMA     ? p->ema
+                                                 : p->exp_avg_sq;
+    memcpy(target, in, (size_t)p->count * sizeof *in);
+    p->version++;
+    return MDLDM_OK;
+}
+
+mdldm_status mdldm__store_host_zero_grad(mdldm__store_host *store)
+{
+    for (int32_t i = 0; i < store->count; i++)
+        if (store->params[i].grad != NULL)
+            memset(store->params[i].grad, 0, (size_t)store->params[i].count * sizeof(float));
+    return MDLDM_OK;
+}
+
+const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t index, int ema)
+{
+    const mdldm__host_param *p = &store->params[index];
+    return ema && p->ema != NULL && p->value != NULL ? p->ema : p->value;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * A parameter store in plain host memory, canonical layout, float: the store of the reference backend
+ * and the master copy of others. */
+#ifndef MDLDM_COMMON_STORE_HOST_H
+#define MDLDM_COMMON_STORE_HOST_H
+
+#include "host_util.h"
+
+typedef struct mdldm__host_param {
+    int64_t count;      /* elements */
+    int64_t first_chunk; /* of this parameter among the chunks of all trainable ones */
+    const float *value; /* NULL until bound; borrowed or owned_value */
+    float *owned_value;
+    float *grad, *exp_avg, *exp_avg_sq; /* trainable, in a store for training; else NULL */
+    float *ema;                         /* NULL: none, the value stands for it */
+    uint64_t version;                   /* grows whenever value or ema may have changed */
+} mdldm__host_param;
+
+typedef struct mdldm__store_host {
+    const mdldm_host *host;
+    mdldm_param_desc *desc; /* [count], names owned */
+    mdldm__host_param *params;
+    int32_t count, flags;
+    int64_t chunk_count;
+    double *chunk_sums; /* [chunk_count] */
+} mdldm__store_host;
+
+/* Runs body(arg, i) for i in 0..count-1 in any order, on any threads, and returns when all are done. */
+typedef void (*mdldm__parallel_fn)(void *user, int64_t count, void (*body)(void *arg, int64_t i),
+                                   void *arg);
+
+/* The calls of mdldm_backend's store. After a failed open the store is empty; close takes it anyway. */
+mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
+                                    int32_t flags, mdldm__store_host *store);
+void mdldm__store_host_close(mdldm__store_host *store);
+mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, const void *data,
+                                    int32_t dtype);
+mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int32_t slot, float *out);
+mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, int32_t slot,
+                                     const float *in);
+mdldm_status mdldm__store_host_zero_grad(mdldm__store_host *store);
+/* parallel NULL: on the caller's thread. The result does not depend on it: the norm is summed in fixed
+ * chunks. A non-finite gradient gives NUMERIC with its name, and bad_param. */
+mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args,
+                                     mdldm__parallel_fn parallel, void *parallel_user);
+
+/* What a plan reads for parameter index: the EMA when wanted and there, else the value; NULL: unbound. */
+const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t index, int ema);
+
+#define MDLDM__STORE_CHUNK 16384 /* elements whose squares are summed together */
+
+#endif
