@@ -16,7 +16,7 @@
 #endif
 
 /* The one backend that is linked in (backends/reference). */
-extern const mdldm_backend mdldm__backend_reference __attribute__((weak));
+extern const mdldm_backend mdldm__backend_reference;
 
 /* Best first; "auto" takes the first that works. */
 static const struct {
