@@ -45,7 +45,7 @@ void mdldm__ref_vq_bwd(const mdldm__ref_call *call)
         for (int64_t c = 0; c < d; c++) {
             int64_t row = codes[i] * d + c;
             double difference = (double)from[i * d + c] - table[row];
-            dz[i * d + c] = (float)(dzq[i * d + c] + commitment * difference);
+            dz[i * d + c] = (float)((dzq != NULL ? dzq[i * d + c] : 0.0f) + commitment * difference);
             if (dcodebook != NULL)
                 dcodebook[row] = (float)(dcodebook[row] - codebook_weight * difference);
         }
