@@ -3,6 +3,7 @@
  * that after a crash PATH holds either the old bytes or all of the new ones. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,16 +40,18 @@ mdldm_status mdldm__sync_parent(mdldm__env *env, const char *path)
 {
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    char *folder = slash == NULL ? mdldm__strdup(env, ".") : mdldm__strndup(env, path, length);
-    if (folder == NULL)
-        return mdldm__oom(env, "a path");
-    mdldm_status status = MDLDM_OK;
-    if (mdldm__sync_folder(folder) != 0)
-        status = mdldm__error(env, MDLDM_ERROR_IO,
-                              "%s is written, but its folder cannot be synced to disk: %s", path,
-                              strerror(errno));
-    mdldm__free(env, folder);
-    return status;
+    char folder[PATH_MAX] = "."; /* no allocation: once the rename is done, memory must not be missing */
+    int failed = length >= sizeof folder;
+    errno = ENAMETOOLONG;
+    if (!failed && length > 0) {
+        memcpy(folder, path, length);
+        folder[length] = '\0';
+    }
+    if (failed || mdldm__sync_folder(folder) != 0)
+        return mdldm__error(env, MDLDM_ERROR_IO,
+                            "%s is written, but its folder cannot be synced to disk: %s", path,
+                            strerror(errno));
+    return MDLDM_OK;
 }
 
 static void release(mdldm__file_out *out)
