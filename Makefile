@@ -16,8 +16,10 @@ LIBOUT ?= lib
 CC ?= gcc
 OPT ?= -O2 -g
 SAN ?=
+JOBS ?= $(shell nproc)
+MDLDM_LIBDIR ?= $(LIBDIR)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -Iinclude -Isrc -I. -D_GNU_SOURCE -DMDLDM_BUILDING $(CPPFLAGS)
+CPPFLAGS_ALL = -Iinclude -Isrc -I. -D_GNU_SOURCE -DMDLDM_BUILDING -DMDLDM_LIBDIR='"$(MDLDM_LIBDIR)"' $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -ffp-contract=off $(OPT) $(WARN) $(SAN) -MMD -MP $(CFLAGS)
 # Hot loops of plain C want the vectoriser.
 CFLAGS_ref_conv := -O3
@@ -86,8 +88,75 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
+TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh)
+
+.PHONY: deps
+deps: ## install the Debian packages that are missing (says which; asks before sudo)
+	@.ci/deps
+
+.PHONY: check
+check: deps ## install what is missing, build everything, run all tests
+	$(MAKE) -j$(JOBS) all test-bins
+	tests/run.sh $(abspath $(BUILD))/backends $(TEST_BINS) $(TEST_SCRIPTS)
+
+.PHONY: demo
+demo: deps ## install what is missing, build, simulate persons, train both stages, make a sheet
+	$(MAKE) -j$(JOBS) all
+	examples/demo.sh
+
+.PHONY: asan
+asan: ## all test programs under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) -j$(JOBS) BUILD=build/asan LIBOUT=build/asan/lib OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' test-bins
+	ASAN_OPTIONS=detect_leaks=1 tests/run.sh $(abspath build/asan)/backends $(TEST_SRC:%.c=build/asan/%)
+
+.PHONY: tsan
+tsan: ## the threaded tests under ThreadSanitizer
+	$(MAKE) -j$(JOBS) BUILD=build/tsan LIBOUT=build/tsan/lib OPT='-O1 -g' SAN='-fsanitize=thread' build/tsan/tests/unit/test_loader
+	tests/run.sh /nonexistent build/tsan/tests/unit/test_loader
+
+.PHONY: valgrind
+valgrind: ## the test programs under valgrind, reference backend only
+	$(MAKE) -j$(JOBS) test-bins
+	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=3000 tests/run.sh /nonexistent $(TEST_BINS)
+
+.PHONY: check-interop
+check-interop: all ## train here and load in diffusers, and the other way round (needs Python and PyPI)
+	tests/interop/run.sh
+
+.PHONY: fuzz
+fuzz: ## the fuzz targets, a minute each (needs clang)
+	$(MAKE) -j$(JOBS) CC=clang BUILD=build/fuzz LIBOUT=build/fuzz/lib OPT='-O1 -g' SAN='-fsanitize=address,undefined -fsanitize=fuzzer-no-link' build/fuzz/lib/libmdldm.a
+	for f in $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))); do \
+	    clang -std=c11 $(CPPFLAGS_ALL) -O1 -g -fsanitize=address,undefined,fuzzer tests/fuzz/$$f.c build/fuzz/lib/libmdldm.a $(CORE_LIBS) -o build/fuzz/$$f && \
+	    mkdir -p build/fuzz/corpus-$$f && \
+	    build/fuzz/$$f -max_total_time=60 -max_len=65536 build/fuzz/corpus-$$f tests/fuzz/corpus || exit 1; \
+	done
+
+# ---- installation ----
+.PHONY: install
+install: ## install library, headers, plug-ins, programs (PREFIX, DESTDIR, LIBDIR)
+	$(MAKE) BUILD=build/install LIBOUT=build/install/lib PROGRAM_RPATH='$(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))' MDLDM_LIBDIR=$(LIBDIR) all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mdldm
+	install -m 644 include/mdldm/*.h $(DESTDIR)$(INCLUDEDIR)/mdldm/
+	install -m 755 build/install/lib/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
+	ln -sf libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.so
+	install -m 644 build/install/lib/libmdldm.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 build/install/lib/mdldm/*.so $(DESTDIR)$(LIBDIR)/mdldm/
+	install -m 755 build/install/bin/* $(DESTDIR)$(BINDIR)/
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@CORE_LIBS@|$(CORE_LIBS)|' pkgconfig/mdldm.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(LIBDIR)/libmdldm.so $(DESTDIR)$(LIBDIR)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.a $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
+	rm -rf $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm
+	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(BINDIR)/$(subst _,-,$(p)))
+
 .PHONY: clean
 clean: ## remove everything built
-	rm -rf build $(BUILD) lib/*.so* lib/*.a
+	rm -rf build lib/*.so* lib/*.a lib/mdldm
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 -include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)

@@ -54,6 +54,7 @@ mdldm_status mdldm_context_create_with(mdldm_resize_fn resize, void *user, mdldm
     ctx->env = env;
     ctx->env.cancel = &ctx->cancel_flag;
     ctx->precision = MDLDM_F32;
+    ctx->references = 1;
     ctx->host = (mdldm_host){.struct_size = sizeof ctx->host,
                              .user = ctx,
                              .resize = host_resize,
@@ -75,14 +76,25 @@ static void close_device(mdldm_context *ctx)
     ctx->backend_name[0] = '\0';
 }
 
-void mdldm_context_free(mdldm_context *ctx)
+void mdldm__context_retain(mdldm_context *ctx)
 {
-    if (ctx == NULL)
+    __atomic_add_fetch(&ctx->references, 1, __ATOMIC_RELAXED);
+}
+
+void mdldm__context_release(mdldm_context *ctx)
+{
+    if (__atomic_sub_fetch(&ctx->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     close_device(ctx);
     mdldm__env env = ctx->env;
     mdldm__free(&env, ctx->slots);
     mdldm__free(&env, ctx);
+}
+
+void mdldm_context_free(mdldm_context *ctx)
+{
+    if (ctx != NULL)
+        mdldm__context_release(ctx);
 }
 
 const char *mdldm_context_error(const mdldm_context *ctx)
@@ -102,6 +114,11 @@ int32_t mdldm__context_thread_count(const mdldm_context *ctx)
 /* Opens slot's device and, only when that worked, lets the old one go. */
 static mdldm_status open_slot(mdldm_context *ctx, const mdldm__backend_slot *slot, const char *device)
 {
+    if (ctx->pins > 0)
+        return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "backend and threads cannot change while a trainer uses backend %s: free the "
+                            "trainer first, or use another context",
+                            ctx->backend_name);
     mdldm_device *opened = NULL;
     MDLDM__TRY(slot->backend->device_open(&ctx->host, device, mdldm__context_thread_count(ctx), &opened));
     close_device(ctx);

@@ -22,6 +22,8 @@ struct mdldm_context {
     mdldm_device *device;
     char backend_name[48];
     int32_t threads;   /* 0: automatic */
+    int32_t references; /* atomic: the caller's, and one per trainer */
+    int32_t pins;       /* trainers on the open device: it cannot change under them */
     int32_t precision; /* mdldm_dtype of activations */
     void *attachments; /* stores and plans this context made for models: runtime.c */
     /* Frees them all; set by the runtime when it attaches the first, called before the device goes. */
@@ -31,6 +33,10 @@ struct mdldm_context {
 /* Opens "auto" when nothing is open yet. */
 mdldm_status mdldm__context_device(mdldm_context *ctx);
 int32_t mdldm__context_thread_count(const mdldm_context *ctx); /* resolved, >= 1 */
+
+/* A trainer keeps its context alive, and the device in place. */
+void mdldm__context_retain(mdldm_context *ctx);
+void mdldm__context_release(mdldm_context *ctx);
 
 /* Finds and probes all backends once (backend_registry.c). */
 mdldm_status mdldm__context_scan(mdldm_context *ctx);
