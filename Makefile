@@ -85,6 +85,8 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIBOUT)/libmdldm.a $(CORE_LIBS) -lcmocka -o $@
 
+.SECONDARY: # keep objects between runs
+
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 

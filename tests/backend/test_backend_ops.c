@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ * Every operation, forward and backward, in awkward shapes: each backend that can run here against the
+ * reference backend. One test per backend and case; a filter for case names may be given as the first
+ * argument. Plug-ins are found in $MDLDM_BACKEND_DIR, else in the build folder of this program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../backends/reference/reference_backend.h"
+#include "api/context.h"
+#include "../support/op_cases.h"
+#include "../support/test_host.h"
+
+enum { FAMILIES = OP_FAMILY_BLOCK + 1, MAX_TESTS = 1024, THREADS = 2 };
+
+/* Largest error allowed, relative to the largest value of each output. The observed ones are printed
+ * at the end of a run. In bf16 the difference of one rounding is 2^-8 = 0.4%, and
+ * blocks chain several. */
+static const struct {
+    const char *name;
+    double f32, bf16;
+} tolerance[FAMILIES] = {
+    [OP_FAMILY_CONV] = {"conv", 2e-5, 1.2e-2},
+    [OP_FAMILY_GROUP_NORM] = {"group norm", 2e-5, 1.2e-2},
+    [OP_FAMILY_ELEMENTWISE] = {"elementwise", 2e-6, 1.2e-2},
+    [OP_FAMILY_ATTENTION] = {"attention", 2e-5, 1.5e-2},
+    [OP_FAMILY_RESAMPLE] = {"resample", 2e-6, 1.2e-2},
+    [OP_FAMILY_EMBEDDING] = {"embedding", 2e-6, 1.2e-2},
+    [OP_FAMILY_VQ] = {"vq", 2e-5, 0},
+    [OP_FAMILY_LOSS] = {"loss", 5e-6, 1.2e-2},
+    [OP_FAMILY_BLOCK] = {"block", 5e-5, 4e-2},
+};
+
+typedef struct backend_case {
+    const mdldm_backend *backend;
+    int index;
+    char name[256];
+} backend_case;
+
+static backend_case cases[MAX_TESTS];
+static struct CMUnitTest tests[MAX_TESTS];
+static double observed[FAMILIES][2];
+
+static void compare(void **state)
+{
+    const backend_case *bc = *state;
+    test_host host[2];
+    mdldm_device *device[2] = {NULL, NULL};
+    const mdldm_backend *backends[2] = {bc->backend, &mdldm__backend_reference};
+    op_case results[2];
+    for (int i = 0; i < 2; i++) {
+        test_host_init(&host[i]);
+        op_case_open(&results[i], bc->index);
+        if (backends[i]->device_open(&host[i].host, "", THREADS, &device[i]) != MDLDM_OK ||
+            op_case_run(&results[i], backends[i], device[i]) != MDLDM_OK)
+            fail_msg("%s on %s: %s", results[i].name, backends[i]->name, host[i].error);
+        backends[i]->device_close(device[i]);
+        assert_int_equal(host[i].live, 0);
+    }
+    int worst = 0, bf16 = results[1].act == MDLDM_BF16;
+    op_family family = results[1].family;
+    double difference = op_case_difference(&results[0], &results[1], &worst);
+    double limit = bf16 ? tolerance[family].bf16 : tolerance[family].f32;
+    if (difference > observed[family][bf16])
+        observed[family][bf16] = difference;
+    if (!(difference <= limit))
+        fail_msg("%s: %s differs by %.3g of its largest value, allowed %.3g", bc->name,
+                 results[1].reads[worst].name, difference, limit);
+    for (int i = 0; i < 2; i++)
+        op_case_close(&results[i]);
+}
+
+static int print_observed(void **state)
+{
+    (void)state;
+    for (int family = 0; family < FAMILIES; family++)
+        print_message("largest difference, %-12s f32 %.2g, bf16 %.2g\n", tolerance[family].name,
+                      observed[family][0], observed[family][1]);
+    return 0;
+}
+
+/* build/tests/backend/PROGRAM -> build/backends */
+static void find_plugins(void)
+{
+    char self[1024], folder[1100];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length <= 0)
+        return;
+    self[length] = '\0';
+    snprintf(folder, sizeof folder, "%s/../../backends", dirname(self));
+    setenv("MDLDM_BACKEND_DIR", folder, 0);
+}
+
+static size_t add_tests(const mdldm_backend *backend, const char *filter, size_t count)
+{
+    for (int i = 0; i < op_case_count() && count < MAX_TESTS; i++) {
+        op_family family;
+        int32_t act;
+        const char *name = op_case_name(i, &family, &act);
+        cases[count] = (backend_case){.backend = backend, .index = i};
+        snprintf(cases[count].name, sizeof cases[count].name, "%s: %s, %s", backend->name, name,
+                 act == MDLDM_BF16 ? "bf16" : "f32");
+        if (filter != NULL && strstr(cases[count].name, filter) == NULL)
+            continue;
+        tests[count] = (struct CMUnitTest){
+            .name = cases[count].name, .test_func = compare, .initial_state = &cases[count]};
+        count++;
+    }
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    find_plugins();
+    mdldm_context *ctx = NULL;
+    if (mdldm_context_create(&ctx) != MDLDM_OK)
+        return 1;
+    size_t count = 0;
+    for (int32_t i = 0; i < mdldm_backend_count(ctx); i++) {
+        const mdldm_backend *backend = ctx->slots[i].backend;
+        if (mdldm_backend_reason(ctx, i) != NULL)
+            print_message("backend %s is left out: %s\n", mdldm_backend_name(ctx, i),
+                          mdldm_backend_reason(ctx, i));
+        else if (backend != &mdldm__backend_reference)
+            count = add_tests(backend, argc > 1 ? argv[1] : NULL, count);
+    }
+    int failed = 0;
+    if (count > 0)
+        failed = _cmocka_run_group_tests("backend operations", tests, count, NULL, print_observed);
+    mdldm_context_free(ctx);
+    return failed;
+}

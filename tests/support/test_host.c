@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *resize(const mdldm_host *host, void *pointer, size_t size)
+{
+    test_host *h = host->user;
+    if (size == 0) {
+        __atomic_sub_fetch(&h->live, pointer != NULL, __ATOMIC_RELAXED);
+        free(pointer);
+        return NULL;
+    }
+    if (__atomic_add_fetch(&h->allocations, 1, __ATOMIC_RELAXED) == h->fail_at)
+        return NULL;
+    void *result = realloc(pointer, size);
+    __atomic_add_fetch(&h->live, pointer == NULL && result != NULL, __ATOMIC_RELAXED);
+    return result;
+}
+
+static mdldm_status set_error(const mdldm_host *host, mdldm_status status, const char *text)
+{
+    test_host *h = host->user;
+    snprintf(h->error, sizeof h->error, "%s", text);
+    return status;
+}
+
+static void log_line(const mdldm_host *host, int32_t level, const char *text)
+{
+    (void)host;
+    (void)level;
+    (void)text;
+}
+
+static int32_t cancelled(const mdldm_host *host)
+{
+    test_host *h = host->user;
+    return ++h->polls == h->cancel_at;
+}
+
+void test_host_init(test_host *h)
+{
+    memset(h, 0, sizeof *h);
+    h->host = (mdldm_host){.struct_size = sizeof h->host,
+                           .user = h,
+                           .resize = resize,
+                           .set_error = set_error,
+                           .log = log_line,
+                           .cancelled = cancelled};
+}
