@@ -7,6 +7,8 @@
 
 #include "data/image.h"
 
+#define CHUNK_LIMIT ((size_t)8 << 20) /* more than any chunk but IDAT needs, and than any row */
+
 typedef struct png_job {
     mdldm__env *env;
     const uint8_t *input;
@@ -24,6 +26,10 @@ typedef struct png_job {
 static png_voidp job_malloc(png_structp png, png_alloc_size_t size)
 {
     png_job *job = png_get_mem_ptr(png);
+    /* libpng only warns when an ancillary chunk claims a length beyond chunk_malloc_max, then asks for
+     * it, up to 2 GiB for a file of 43 bytes. Without the memory it skips the chunk. */
+    if (size > 2 * CHUNK_LIMIT)
+        return NULL;
     void *p = mdldm__alloc(job->env, size);
     if (p == NULL)
         job->out_of_memory = 1;
@@ -97,7 +103,7 @@ static int read_header(png_job *job, mdldm__image *image)
     png_set_read_fn(job->png, job, job_read);
     /* The size is ours to judge, with our words; libpng's own limit only has to stay out of the way. */
     png_set_user_limits(job->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_chunk_malloc_max(job->png, 8u << 20);
+    png_set_chunk_malloc_max(job->png, CHUNK_LIMIT);
     png_set_chunk_cache_max(job->png, 128);
     png_read_info(job->png, job->info);
     image->height = png_get_image_height(job->png, job->info);
