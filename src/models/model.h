@@ -39,6 +39,8 @@ typedef struct mdldm__unet_config {
     int32_t fourier;         /* time_embedding_type fourier */
     int32_t time_embedding_dim; /* 0: 4 * block_out_channels[0] */
     int32_t downsample_resnet, upsample_resnet; /* downsample_type, upsample_type "resnet" */
+    int32_t down_resnet[MDLDM__MAX_LEVELS], up_resnet[MDLDM__MAX_LEVELS]; /* resolved per block */
+    int32_t mid_block;       /* 0: mid_block_type null */
     int32_t scale_shift;     /* resnet_time_scale_shift scale_shift */
     int32_t add_attention, attention_head_dim /* 0: one head */;
     int32_t norm_num_groups, attn_norm_num_groups /* 0: as the block's default */;
