@@ -69,8 +69,13 @@ struct mdldm_model {
     /* What diffusers has no place for, kept in model_index.json under "mdldm": */
     json_t *extra;     /* {"class_names":[...], "null_class":int|absent, "latent_mean":[..],
                           "latent_std":[..], "resolution":int, "colormap":str, "training":{...}} */
-    void *attachments; /* plans and stores of contexts: api/runtime.c */
+    struct mdldm__text *texts; /* strings handed out by queries; they live as long as the model */
 };
+
+typedef struct mdldm__text {
+    struct mdldm__text *next;
+    char text[];
+} mdldm__text;
 
 /* ---- Graphs of the components (inputs and outputs found by these names) ----
  * encode: "pixels" [n,H,W,in] F32 -> "latent" [n,h,w,latent] F32 for VQModel (after quant_conv,
@@ -85,6 +90,10 @@ mdldm__tensor mdldm__autoencoder_encode(mdldm__graph *g, const mdldm__component 
 mdldm__tensor mdldm__autoencoder_decode(mdldm__graph *g, const mdldm__component *c, mdldm__tensor latent);
 mdldm__tensor mdldm__unet_describe(mdldm__graph *g, const mdldm__component *c, int64_t n, int64_t h,
                                    int64_t w);
+/* Channels of a latent on the public boundary: vq_embed_dim of a VQModel, else latent_channels. */
+int32_t mdldm__autoencoder_latent_channels(const mdldm__component *c);
+/* The parameter quantize.embedding.weight [num_vq_embeddings, vq_embed_dim] of a VQModel. */
+mdldm__tensor mdldm__autoencoder_codebook(mdldm__graph *g, const mdldm__component *c);
 void mdldm__autoencoder_encode_graph(mdldm__graph *g, const mdldm__component *c, int64_t n, int64_t h,
                                      int64_t w);
 void mdldm__autoencoder_quantize_graph(mdldm__graph *g, const mdldm__component *c, int64_t n, int64_t h,
@@ -109,10 +118,28 @@ mdldm_status mdldm__component_create(mdldm__env *env, const char *where, json_t 
 mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__component **out);
 mdldm_status mdldm__component_save(mdldm__env *env, const mdldm__component *c, const char *folder);
 void mdldm__component_free(mdldm__env *env, mdldm__component *c);
+const char *mdldm__component_class(const mdldm__component *c);
+int64_t mdldm__component_parameters(const mdldm__component *c); /* 0 for NULL */
+/* Sets an autoencoder's scale, in use and in the config that is saved. */
+mdldm_status mdldm__component_set_scaling_factor(mdldm__env *env, mdldm__component *c, double factor);
 /* Configs of the presets ldm-256, small, tiny (new references): models/presets.c. NULL kind parts are
  * not wanted. num_embeds: rows of the class embedding incl. the unconditional one, 0 for none. */
 mdldm_status mdldm__preset_configs(mdldm__env *env, const char *preset, int32_t resolution,
                                    int32_t num_embeds, json_t **autoencoder, json_t **unet);
+
+/* ---- The model itself (models/model_object.c, model_load.c, model_save.c). While a model is made, its
+ * environment borrows from's callbacks; release_callbacks ends that and copies the error text back. */
+mdldm_status mdldm__model_new(mdldm__env *from, mdldm_model **out);
+void mdldm__model_release_callbacks(mdldm_model *m, mdldm__env *from);
+void mdldm__model_destroy(mdldm_model *m); /* whatever its references */
+mdldm_status mdldm__model_read(mdldm__env *env, const char *dir, mdldm_model **out);
+mdldm_status mdldm__model_write(mdldm__env *env, const mdldm_model *m, const char *dir);
+/* Whether autoencoder, UNet, class names and unconditional row fit together. where: for messages. */
+mdldm_status mdldm__model_check(mdldm__env *env, const char *where, const mdldm_model *m);
+/* The component folder of dir that holds its autoencoder or UNet (new string), dir itself for a lone
+ * component; *extra: a new reference to the "mdldm" object of its model_index.json, or NULL. */
+mdldm_status mdldm__model_find_component(mdldm__env *env, const char *dir, int unet, char **folder,
+                                         json_t **extra);
 
 /* Factor between pixels and latents, 2^(levels-1). */
 int32_t mdldm__autoencoder_factor(const mdldm__autoencoder_config *config);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "models/component_weights.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* diffusers before 0.18 named the attention's layers otherwise; as its loader does, only the layers
+ * of our own attention blocks are renamed. */
+static const char *const OLD_SPELLINGS[][2] = {
+    {".to_q.", ".query."}, {".to_k.", ".key."}, {".to_v.", ".value."}, {".to_out.0.", ".proj_attn."}};
+
+static const mdldm__st_tensor *find_in(const mdldm__component *c, const char *name, int32_t *file)
+{
+    for (int32_t i = 0; i < c->file_count; i++) {
+        const mdldm__st_tensor *t = mdldm__safetensors_find(&c->files[i], name);
+        if (t != NULL) {
+            *file = i;
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static const mdldm__st_tensor *find_tensor(const mdldm__component *c, const char *name, int32_t *file)
+{
+    const mdldm__st_tensor *t = find_in(c, name, file);
+    for (size_t i = 0; t == NULL && i < sizeof OLD_SPELLINGS / sizeof *OLD_SPELLINGS; i++) {
+        const char *at = strstr(name, OLD_SPELLINGS[i][0]);
+        if (at == NULL)
+            continue;
+        char old[640];
+        int length = snprintf(old, sizeof old, "%.*s%s%s", (int)(at - name), name, OLD_SPELLINGS[i][1],
+                              at + strlen(OLD_SPELLINGS[i][0]));
+        if (length > 0 && (size_t)length < sizeof old)
+            t = find_in(c, old, file);
+    }
+    return t;
+}
+
+/* Equal shapes, where [O,I] and [O,I,1,1] (a linear layer and a 1x1 convolution) count as equal. */
+static int same_shape(const mdldm__param *p, const mdldm__st_tensor *t)
+{
+    int pointwise = (p->rank == 2 && t->rank == 4) || (p->rank == 4 && t->rank == 2);
+    if (p->rank != t->rank && !pointwise)
+        return 0;
+    for (int32_t i = 0; i < 4; i++)
+        if (p->dims[i] != (i < t->rank ? t->dims[i] : 1))
+            return 0;
+    return 1;
+}
+
+static void shape_text(const int64_t *dims, int32_t rank, char *text, size_t capacity)
+{
+    size_t used = (size_t)snprintf(text, capacity, "[");
+    for (int32_t i = 0; i < rank && used < capacity; i++)
+        used += (size_t)snprintf(text + used, capacity - used, "%s%lld", i > 0 ? "," : "", (long long)dims[i]);
+    if (used < capacity)
+        snprintf(text + used, capacity - used, "]");
+}
+
+static mdldm_status bind_one(mdldm__env *env, const char *where, mdldm__param *p, const mdldm__st_tensor *t)
+{
+    if (!same_shape(p, t)) {
+        char have[160], want[160];
+        shape_text(t->dims, t->rank, have, sizeof have);
+        shape_text(p->dims, p->rank, want, sizeof want);
+        return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: tensor %s has shape %s, but the config asks for %s",
+                            where, t->name, have, want);
+    }
+    if (t->dtype != MDLDM_F32 && t->dtype != MDLDM_F16 && t->dtype != MDLDM_BF16)
+        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
+                            "%s: tensor %s has type %s; supported: F32|F16|BF16", where, t->name, t->dtype_name);
+    MDLDM__TRY(mdldm__st_check_finite(env, where, t));
+    p->data = t->data;
+    p->dtype = t->dtype;
+    return MDLDM_OK;
+}
+
+/* used: one byte per tensor, file after file. */
+static void warn_surplus(mdldm__env *env, const char *where, const mdldm__component *c,
+                         const unsigned char *used)
+{
+    int64_t surplus = 0;
+    for (int32_t i = 0; i < c->file_count; i++)
+        for (int64_t k = 0; k < c->files[i].count; k++) {
+            if (*used++)
+                continue;
+            if (surplus++ < 8)
+                mdldm__log(env, 1, "%s: tensor %s is unknown to the config and ignored", where,
+                           c->files[i].tensors[k].name);
+        }
+    if (surplus > 8)
+        mdldm__log(env, 1, "%s: %lld more tensors are unknown and ignored", where, (long long)(surplus - 8));
+}
+
+static mdldm_status bind_all(mdldm__env *env, const char *where, mdldm__component *c, unsigned char *used)
+{
+    const char *missing = NULL;
+    int32_t missing_count = 0;
+    for (int32_t i = 0; i < c->params.count; i++) {
+        mdldm__param *p = &c->params.items[i];
+        int32_t file = 0;
+        const mdldm__st_tensor *t = find_tensor(c, p->name, &file);
+        if (t == NULL) {
+            missing = missing_count++ == 0 ? p->name : missing;
+            continue;
+        }
+        MDLDM__TRY(bind_one(env, where, p, t));
+        int64_t before = 0;
+        for (int32_t k = 0; k < file; k++)
+            before += c->files[k].count;
+        used[before + (t - c->files[file].tensors)] = 1;
+    }
+    if (missing_count == 1)
+        return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: tensor %s is missing from the weights", where,
+                            missing);
+    if (missing_count > 1)
+        return mdldm__error(env, MDLDM_ERROR_FORMAT,
+                            "%s: %d of %d tensors are missing from the weights, the first is %s", where,
+                            (int)missing_count, (int)c->params.count, missing);
+    return MDLDM_OK;
+}
+
+mdldm_status mdldm__component_bind_files(mdldm__env *env, const char *where, mdldm__component *c)
+{
+    int64_t total = 0;
+    for (int32_t i = 0; i < c->file_count; i++)
+        total += c->files[i].count;
+    unsigned char *used = mdldm__calloc(env, (size_t)total + 1, 1);
+    if (used == NULL)
+        return mdldm__oom(env, "the tensors' list");
+    mdldm_status status = bind_all(env, where, c, used);
+    if (status == MDLDM_OK)
+        warn_surplus(env, where, c, used);
+    mdldm__free(env, used);
+    return status;
+}
