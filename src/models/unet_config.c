@@ -54,13 +54,15 @@ static void read_blocks(mdldm__config_reader *r, mdldm__unet_config *out)
 static void check_widths(mdldm__config_reader *r, const mdldm__unet_config *config)
 {
     for (int32_t i = 0; r->status == MDLDM_OK && i < config->levels; i++) {
-        int32_t c = config->block_out_channels[i];
+        int32_t c = config->block_out_channels[i], last = config->levels - 1;
+        int attends = config->down_attention[i] || config->up_attention[last - i] ||
+                      (i == last && config->mid_block && config->add_attention);
         if (c % config->norm_num_groups != 0)
             r->status = mdldm__error(r->env, MDLDM_ERROR_FORMAT,
                                      "%s: key \"norm_num_groups\" is %d, which does not divide "
                                      "block_out_channels[%d] = %d",
                                      r->where, (int)config->norm_num_groups, (int)i, (int)c);
-        else if (config->attention_head_dim > c)
+        else if (attends && config->attention_head_dim > c)
             r->status = mdldm__error(r->env, MDLDM_ERROR_FORMAT,
                                      "%s: key \"attention_head_dim\" is %d, more than "
                                      "block_out_channels[%d] = %d",
