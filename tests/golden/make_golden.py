@@ -7,12 +7,13 @@ import torch
 
 import golden_autoencoder
 import golden_images
+import golden_optimizer
 import golden_pipeline
 import golden_unet
 from golden_common import DATA
 
 PARTS = {"autoencoder": golden_autoencoder, "unet": golden_unet, "pipeline": golden_pipeline,
-         "images": golden_images}
+         "images": golden_images, "optimizer": golden_optimizer}
 
 
 def main():
