@@ -26,6 +26,11 @@ CFLAGS_ref_conv := -O3
 CFLAGS_ref_attention := -O3
 CFLAGS_store_adamw := -O3
 CFLAGS_layout := -O3
+# One set of kernels per instruction set, chosen at run time. Within a kernel a*b+c may fuse.
+ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi
+CFLAGS_cpu_isa_base := $(ISA_FLAGS)
+CFLAGS_cpu_isa_avx2 := $(ISA_FLAGS) -mavx2 -mfma
+CFLAGS_cpu_isa_avx512 := $(ISA_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 

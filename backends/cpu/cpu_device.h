@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * The device: oneDNN's engine, the kernels of this processor, the number of threads; and the guard
+ * that every call into the plug-in runs under. */
+#ifndef MDLDM_CPU_DEVICE_H
+#define MDLDM_CPU_DEVICE_H
+
+#include "../common/host_util.h"
+#include "cpu_dnnl.h"
+#include "cpu_kernels.h"
+
+struct mdldm_device {
+    const mdldm_host *host;
+    int32_t threads;
+    int32_t bf16; /* mdldm__dnnl_bf16 */
+    mdldm__dnnl dnnl;
+    const mdldm__cpu_kernels *kernels;
+};
+
+/* What the host had set before a call. */
+typedef struct mdldm__cpu_guard {
+    int threads, dynamic, levels;
+    uint32_t fpu;
+} mdldm__cpu_guard;
+
+/* Sets the thread count and the default rounding, or refuses inside a parallel region of the host's,
+ * where there would be no second thread. leave puts everything back. */
+mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guard);
+void mdldm__cpu_leave(const mdldm__cpu_guard *guard);
+
+mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, int32_t threads,
+                                    mdldm_device **out);
+void mdldm__cpu_device_close(mdldm_device *device);
+/* The sentence for a failed oneDNN call. */
+mdldm_status mdldm__cpu_dnnl_error(const mdldm_device *device, int status, const char *what);
+const mdldm__cpu_kernels *mdldm__cpu_choose_kernels(void);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ * oneDNN 2.x behind cpu_dnnl.h. */
+#include "cpu_dnnl.h"
+
+#include <string.h>
+
+#include "mdldm/mdldm_backend.h"
+
+#if DNNL_VERSION_MAJOR != 2
+#error "this file speaks the API of oneDNN 2.x"
+#endif
+
+#define TRY(expression)                   \
+    do {                                  \
+        int try_status = (expression);    \
+        if (try_status != dnnl_success) { \
+            status = try_status;          \
+            goto done;                    \
+        }                                 \
+    } while (0)
+
+int mdldm__dnnl_open(mdldm__dnnl *dnnl)
+{
+    memset(dnnl, 0, sizeof *dnnl);
+    int status = dnnl_engine_create(&dnnl->engine, dnnl_cpu, 0);
+    if (status == dnnl_success)
+        status = dnnl_stream_create(&dnnl->stream, dnnl->engine, dnnl_stream_default_flags);
+    if (status != dnnl_success)
+        mdldm__dnnl_close(dnnl);
+    return status;
+}
+
+void mdldm__dnnl_close(mdldm__dnnl *dnnl)
+{
+    if (dnnl->stream != NULL)
+        dnnl_stream_destroy(dnnl->stream);
+    if (dnnl->engine != NULL)
+        dnnl_engine_destroy(dnnl->engine);
+    memset(dnnl, 0, sizeof *dnnl);
+}
+
+int mdldm__dnnl_bf16(void)
+{
+    int isa = (int)dnnl_get_effective_cpu_isa(), need = (int)dnnl_cpu_isa_avx512_core;
+    int native = (int)dnnl_cpu_isa_avx512_core_bf16;
+    return (isa & need) != need ? 0 : (isa & native) == native ? 2 : 1;
+}
+
+static dnnl_data_type_t data_type(int32_t dtype)
+{
+    return dtype == MDLDM_BF16 ? dnnl_bf16 : dnnl_f32;
+}
+
+/* The memory object of an argument, without memory yet. */
+static int add_argument(const mdldm__dnnl *dnnl, mdldm__dnnl_call *call, mdldm__dnnl_arg arg, int32_t id,
+                        const dnnl_memory_desc_t *md)
+{
+    call->id[arg] = id;
+    return dnnl_memory_create(&call->memory[arg], md, dnnl->engine, DNNL_MEMORY_NONE);
+}
+
+static int make_attr(int sum, int user_scratch, dnnl_primitive_attr_t *attr)
+{
+    dnnl_post_ops_t ops = NULL;
+    int status = dnnl_primitive_attr_create(attr);
+    if (status != dnnl_success)
+        return status;
+    if (user_scratch)
+        TRY(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
+    if (sum) {
+        TRY(dnnl_post_ops_create(&ops));
+        TRY(dnnl_post_ops_append_sum(ops, 1.0f));
+        TRY(dnnl_primitive_attr_set_post_ops(*attr, ops));
+    }
+done:
+    if (ops != NULL)
+        dnnl_post_ops_destroy(ops);
+    return status;
+}
+
+int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__dnnl_call *call)
+{
+    static const int32_t ids[3][3] = {
+        {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
+        {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
+        {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}};
+    static const dnnl_query_t weights_query[3] = {dnnl_query_weights_md, dnnl_query_weights_md,
+                                                  dnnl_query_diff_weights_md};
+    const dnnl_dims_t src_dims = {s->n, s->ic, s->h, s->w}, dst_dims = {s->n, s->oc, s->ho, s->wo};
+    const dnnl_dims_t weight_dims = {s->oc, s->ic, s->kernel_h, s->kernel_w}, bias_dims = {s->oc};
+    const dnnl_dims_t strides = {s->stride_h, s->stride_w};
+    const dnnl_dims_t pad_before = {s->pad_t, s->pad_l}, pad_after = {s->pad_b, s->pad_r};
+    dnnl_data_type_t type = data_type(s->dtype);
+    dnnl_memory_desc_t src, weights, dst, bias;
+    dnnl_convolution_desc_t desc;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    int status = dnnl_success;
+    memset(call, 0, sizeof *call);
+    TRY(dnnl_memory_desc_init_by_tag(&src, 4, src_dims, type, dnnl_nhwc));
+    TRY(dnnl_memory_desc_init_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
+    TRY(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
+    TRY(dnnl_memory_desc_init_by_tag(&weights, 4, weight_dims,
+                                     s->kind == MDLDM__CONV_BACKWARD_WEIGHTS ? dnnl_f32 : type,
+                                     dnnl_format_tag_any));
+    if (s->kind == MDLDM__CONV_FORWARD)
+        TRY(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct,
+                                               &src, &weights, s->bias ? &bias : NULL, &dst, strides,
+                                               pad_before, pad_after));
+    else if (s->kind == MDLDM__CONV_BACKWARD_DATA)
+        TRY(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
+                                                     &dst, strides, pad_before, pad_after));
+    else
+        TRY(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
+                                                        NULL, &dst, strides, pad_before, pad_after));
+    TRY(make_attr(s->sum, 1, &attr));
+    dnnl_primitive_desc_t hint = NULL;
+    if (s->kind != MDLDM__CONV_FORWARD) {
+        dnnl_convolution_desc_t forward;
+        dnnl_memory_desc_t any = weights;
+        any.data_type = type;
+        TRY(dnnl_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct,
+                                               &src, &any, NULL, &dst, strides, pad_before, pad_after));
+        TRY(dnnl_primitive_desc_create(&hint, &forward, NULL, dnnl->engine, NULL));
+    }
+    status = dnnl_primitive_desc_create(&pd, &desc, attr, dnnl->engine, hint);
+    if (hint != NULL)
+        dnnl_primitive_desc_destroy(hint);
+    TRY(status);
+    TRY(dnnl_primitive_create(&call->primitive, pd));
+    call->weights.md = *dnnl_primitive_desc_query_md(pd, weights_query[s->kind], 0);
+    call->weights_size = dnnl_memory_desc_get_size(&call->weights.md);
+    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
+    call->scratch_size = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
+    TRY(add_argument(dnnl, call, MDLDM__ARG_SRC, ids[s->kind][0], &src));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_WEIGHTS, ids[s->kind][1], &call->weights.md));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_DST, ids[s->kind][2], &dst));
+    if (s->bias)
+        TRY(add_argument(dnnl, call, MDLDM__ARG_BIAS, DNNL_ARG_BIAS, &bias));
+    if (call->scratch_size > 0)
+        TRY(add_argument(dnnl, call, MDLDM__ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch));
+done:
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    if (status != dnnl_success)
+        mdldm__dnnl_call_close(call);
+    return status;
+}
+
+static int make_reorder(const mdldm__dnnl *dnnl, const dnnl_memory_desc_t *from,
+                        const dnnl_memory_desc_t *to, int add, mdldm__dnnl_call *call)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    int status = dnnl_success;
+    memset(call, 0, sizeof *call);
+    TRY(make_attr(add, 0, &attr));
+    TRY(dnnl_reorder_primitive_desc_create(&pd, from, dnnl->engine, to, dnnl->engine, attr));
+    TRY(dnnl_primitive_create(&call->primitive, pd));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_SRC, DNNL_ARG_FROM, from));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_DST, DNNL_ARG_TO, to));
+done:
+    if (pd != NULL)
+        dnnl_primitive_desc_destroy(pd);
+    if (attr != NULL)
+        dnnl_primitive_attr_destroy(attr);
+    if (status != dnnl_success)
+        mdldm__dnnl_call_close(call);
+    return status;
+}
+
+static int plain_layout(const int64_t dims[4], const int64_t strides[4], dnnl_memory_desc_t *plain)
+{
+    dnnl_dims_t d = {0}, s = {0};
+    memcpy(d, dims, 4 * sizeof *dims);
+    memcpy(s, strides, 4 * sizeof *strides);
+    return dnnl_memory_desc_init_by_strides(plain, 4, d, dnnl_f32, s);
+}
+
+int mdldm__dnnl_pack(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
+                     const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
+{
+    dnnl_memory_desc_t plain;
+    int status = plain_layout(dims, strides, &plain);
+    return status != dnnl_success ? status : make_reorder(dnnl, &plain, &packed->md, 0, call);
+}
+
+int mdldm__dnnl_unpack_add(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
+                           const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
+{
+    dnnl_memory_desc_t plain;
+    int status = plain_layout(dims, strides, &plain);
+    return status != dnnl_success ? status : make_reorder(dnnl, &packed->md, &plain, 1, call);
+}
+
+void mdldm__dnnl_call_close(mdldm__dnnl_call *call)
+{
+    for (int i = 0; i < MDLDM__ARGS; i++)
+        if (call->memory[i] != NULL)
+            dnnl_memory_destroy(call->memory[i]);
+    if (call->primitive != NULL)
+        dnnl_primitive_destroy(call->primitive);
+    memset(call, 0, sizeof *call);
+}
+
+size_t mdldm__dnnl_layout_size(const mdldm__dnnl_layout *layout)
+{
+    return dnnl_memory_desc_get_size(&layout->md);
+}
+
+int mdldm__dnnl_layout_equal(const mdldm__dnnl_layout *a, const mdldm__dnnl_layout *b)
+{
+    return dnnl_memory_desc_equal(&a->md, &b->md);
+}
+
+int mdldm__dnnl_set(mdldm__dnnl_call *call, mdldm__dnnl_arg arg, const void *pointer)
+{
+    if (call->memory[arg] == NULL)
+        return dnnl_success;
+    /* oneDNN takes void * for inputs too. */
+    return dnnl_memory_set_data_handle(call->memory[arg], (void *)(uintptr_t)pointer);
+}
+
+int mdldm__dnnl_run(const mdldm__dnnl *dnnl, const mdldm__dnnl_call *call)
+{
+    dnnl_exec_arg_t args[MDLDM__ARGS];
+    int count = 0;
+    for (int i = 0; i < MDLDM__ARGS; i++)
+        if (call->memory[i] != NULL)
+            args[count++] = (dnnl_exec_arg_t){call->id[i], call->memory[i]};
+    int status = dnnl_primitive_execute(call->primitive, dnnl->stream, count, args);
+    return status != dnnl_success ? status : (int)dnnl_stream_wait(dnnl->stream);
+}
+
+const char *mdldm__dnnl_name(const mdldm__dnnl_call *call)
+{
+    const_dnnl_primitive_desc_t pd = NULL;
+    const char *name = NULL;
+    if (call->primitive == NULL || dnnl_primitive_get_primitive_desc(call->primitive, &pd) != dnnl_success ||
+        dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) != dnnl_success)
+        return "?";
+    return name;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * Fusion of neighbours. A convolution takes in the BIAS and the ADD that alone read its result; the
+ * fused node runs in the place of the last operation whose operands it needs. */
+#include "cpu_plan.h"
+
+#define SMALL_ROWS 32
+
+/* A linear layer on so few rows that reading the weights is what it costs. */
+int32_t mdldm__cpu_small_linear(const mdldm_plan *plan, const mdldm_graph_op *op)
+{
+    const mdldm_conv_attr *a = &op->attr.conv;
+    int32_t y = op->kind == MDLDM_OP_CONV              ? op->out[0]
+                : op->kind == MDLDM_OP_CONV_BWD_DATA ? op->in[0]
+                                                     : op->in[2];
+    const int64_t *d = mdldm__cpu_dims(plan, y);
+    return a->kernel_h == 1 && a->kernel_w == 1 && a->stride_h == 1 && a->stride_w == 1 && a->pad_t == 0 &&
+           a->pad_l == 0 && a->pad_b == 0 && a->pad_r == 0 && d[0] * d[1] * d[2] <= SMALL_ROWS;
+}
+
+/* The data gradient of this convolution is a forward convolution with turned weights. */
+int32_t mdldm__cpu_turned(const mdldm_conv_attr *a)
+{
+    return a->stride_h == 1 && a->stride_w == 1 && a->pad_t < a->kernel_h && a->pad_b < a->kernel_h &&
+           a->pad_l < a->kernel_w && a->pad_r < a->kernel_w;
+}
+
+/* For each tensor the operation that makes it, one that reads it, and how many do. */
+typedef struct fuse_tables {
+    int32_t *maker, *reader, *readers; /* [tensor_count] */
+    uint8_t *gone;                     /* [op_count] fused into another, or moved */
+} fuse_tables;
+
+static int can_take_add(const mdldm_plan *plan, const mdldm_graph_op *op)
+{
+    if (op->kind == MDLDM_OP_CONV)
+        return 1;
+    return op->kind == MDLDM_OP_CONV_BWD_DATA && (op->out[0] < 0 || op->out[1] < 0) &&
+           !mdldm__cpu_small_linear(plan, op) && mdldm__cpu_turned(&op->attr.conv);
+}
+
+static int only_reader(const mdldm_plan *plan, const fuse_tables *t, int32_t tensor)
+{
+    if (t->readers[tensor] != 1 || (plan->tensors[tensor].flags & MDLDM_TENSOR_OUTPUT))
+        return -1;
+    return t->reader[tensor];
+}
+
+/* Takes the operand into the node: it runs at the reader's place when the operand is made later. */
+static void take(const fuse_tables *t, mdldm__cpu_node *node, int32_t reader, int32_t operand,
+                 const mdldm_graph_op *op)
+{
+    if (t->maker[operand] > node->position)
+        node->position = reader;
+    node->out = op->out[0];
+    t->gone[reader] = 1;
+}
+
+static void grow(mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_node *node)
+{
+    const mdldm_graph_op *conv = node->op;
+    if (!can_take_add(plan, conv))
+        return;
+    node->out = conv->out[0] >= 0 ? conv->out[0] : conv->out[1];
+    int32_t reader = only_reader(plan, t, node->out);
+    if (reader >= 0 && plan->ops[reader].kind == MDLDM_OP_BIAS && conv->kind == MDLDM_OP_CONV) {
+        const mdldm_graph_op *op = &plan->ops[reader];
+        if (op->in[0] == node->out && op->in[1] != node->out && mdldm__cpu_dims(plan, node->out)[0] == 1) {
+            node->extra = op->in[1];
+            take(t, node, reader, node->extra, op);
+            reader = only_reader(plan, t, node->out);
+        }
+    }
+    if (reader < 0 || plan->ops[reader].kind != MDLDM_OP_ADD || t->gone[reader])
+        return;
+    const mdldm_graph_op *op = &plan->ops[reader];
+    int32_t other = op->in[0] == node->out ? op->in[1] : op->in[0];
+    if (op->attr.scale.alpha != 1.0f || op->attr.scale.beta != 1.0f || other == node->out)
+        return;
+    node->residual = other;
+    take(t, node, reader, other, op);
+}
+
+static void count_uses(mdldm_plan *plan, const fuse_tables *t)
+{
+    for (int32_t i = 0; i < plan->tensor_count; i++) {
+        t->maker[i] = t->reader[i] = -1;
+        t->readers[i] = 0;
+    }
+    for (int32_t i = 0; i < plan->op_count; i++) {
+        for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
+            if (plan->ops[i].in[slot] >= 0) {
+                t->reader[plan->ops[i].in[slot]] = i;
+                t->readers[plan->ops[i].in[slot]]++;
+            }
+        for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
+            if (plan->ops[i].out[slot] >= 0)
+                t->maker[plan->ops[i].out[slot]] = i;
+        t->gone[i] = 0;
+    }
+}
+
+/* Nodes in the order of their positions: a stable insertion, nodes move by little. */
+static void sort_nodes(mdldm_plan *plan)
+{
+    for (int32_t i = 1; i < plan->node_count; i++) {
+        mdldm__cpu_node node = plan->nodes[i];
+        int32_t j = i;
+        for (; j > 0 && plan->nodes[j - 1].position > node.position; j--)
+            plan->nodes[j] = plan->nodes[j - 1];
+        plan->nodes[j] = node;
+    }
+}
+
+static void use(mdldm_plan *plan, int32_t tensor, int32_t position)
+{
+    if (tensor >= 0 && plan->last_use[tensor] < position)
+        plan->last_use[tensor] = position;
+}
+
+mdldm_status mdldm__cpu_fuse(mdldm_plan *plan)
+{
+    const mdldm_host *host = plan->device->host;
+    size_t tensors = (size_t)plan->tensor_count, ops = (size_t)plan->op_count;
+    int32_t *tables = mdldm__host_zalloc(host, 3 * tensors + ops, sizeof *tables);
+    if (tables == NULL)
+        return mdldm__host_oom(host, "plan");
+    fuse_tables t = {tables, tables + tensors, tables + 2 * tensors, (uint8_t *)(tables + 3 * tensors)};
+    count_uses(plan, &t);
+    for (int32_t i = 0; i < plan->op_count; i++) {
+        if (t.gone[i])
+            continue;
+        mdldm__cpu_node node = {&plan->ops[i], i, -1, -1, -1};
+        grow(plan, &t, &node);
+        plan->nodes[plan->node_count++] = node;
+    }
+    mdldm__host_free(host, tables);
+    sort_nodes(plan);
+    for (int32_t i = 0; i < plan->tensor_count; i++)
+        plan->last_use[i] = -1;
+    for (int32_t i = 0; i < plan->node_count; i++) {
+        const mdldm__cpu_node *node = &plan->nodes[i];
+        for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
+            use(plan, node->op->in[slot], node->position);
+        use(plan, node->extra, node->position);
+        use(plan, node->residual, node->position);
+    }
+    return MDLDM_OK;
+}

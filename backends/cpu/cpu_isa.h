@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * The kernels of one instruction set: a file cpu_isa_X.c, compiled with X's flags (Makefile), defines
+ * ISA_TABLE and ISA_NAME and includes this. */
+#include <omp.h>
+
+#include "cpu_vec.h"
+
+#include "k_attention.h"
+#include "k_elementwise.h"
+#include "k_group_norm.h"
+#include "k_linear.h"
+#include "k_resample.h"
+#include "k_sums.h"
+#include "k_vq.h"
+
+const mdldm__cpu_kernels ISA_TABLE = {
+    .name = ISA_NAME,
+    .lanes = VL,
+    .tile = TILE,
+    .silu = k_silu,
+    .silu_bwd = k_silu_bwd,
+    .add = k_add,
+    .bias = k_bias,
+    .scale = k_scale,
+    .dropout = k_dropout,
+    .cast = k_cast,
+    .bias_sum = k_bias_sum,
+    .finite = k_finite,
+    .column_sum = k_column_sum,
+    .loss = k_loss,
+    .loss_bwd = k_loss_bwd,
+    .upsample2 = k_upsample2,
+    .upsample2_bwd = k_upsample2_bwd,
+    .avgpool2 = k_avgpool2,
+    .avgpool2_bwd = k_avgpool2_bwd,
+    .embedding = k_embedding,
+    .embedding_bwd = k_embedding_bwd,
+    .group_norm = k_group_norm,
+    .group_norm_bwd = k_group_norm_bwd,
+    .attention = k_attention,
+    .attention_bwd = k_attention_bwd,
+    .linear = k_linear,
+    .linear_bwd_data = k_linear_bwd_data,
+    .linear_bwd_weights = k_linear_bwd_weights,
+    .vq = k_vq,
+    .vq_bwd = k_vq_bwd,
+    .vq_entropy = k_vq_entropy,
+    .vq_entropy_bwd = k_vq_entropy_bwd,
+    .rotate = k_rotate,
+};

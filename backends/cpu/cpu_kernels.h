@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ * The table of own kernels. It is built three times, for AVX-512, AVX2 and the baseline
+ * (cpu_isa_*.c, from the k_*.h templates); the device picks one at run time.
+ *
+ * Every kernel splits its work into parts that depend on the shape alone, never on the number of
+ * threads, so its results do not depend on it either. All tensors are NHWC; `dtype` is MDLDM_F32 or
+ * MDLDM_BF16 of the activations; sums run in float or wider. Scratch sizes: cpu_scratch.h. */
+#ifndef MDLDM_CPU_KERNELS_H
+#define MDLDM_CPU_KERNELS_H
+
+#include "mdldm/mdldm_backend.h"
+
+typedef struct mdldm__cpu_norm {
+    int64_t n, hw, c0, c1; /* joined channels C = c0 + c1 */
+    int32_t dtype, groups, silu, threads;
+    float eps;
+    const void *x0, *x1, *scale_shift; /* x1, scale_shift may be NULL */
+    const float *gamma, *beta;
+    void *y;
+    float *stats;   /* [n][groups][2] */
+    float *scratch; /* mdldm__cpu_norm_scratch */
+    /* Backward. */
+    const void *dy;
+    void *dx0, *dx1, *dscale_shift; /* each may be NULL */
+    float *dgamma, *dbeta;          /* added to; each may be NULL */
+} mdldm__cpu_norm;
+
+typedef struct mdldm__cpu_attention {
+    int64_t n, tokens, c;
+    int32_t dtype, heads, threads;
+    float scale;
+    const void *q, *k, *v;
+    void *o;
+    float *lse;     /* [n][heads][tokens] */
+    float *scratch; /* mdldm__cpu_attention_scratch */
+    /* Backward. */
+    const void *dout;
+    void *dq, *dk, *dv;
+} mdldm__cpu_attention;
+
+typedef struct mdldm__cpu_linear {
+    int64_t m, in, out; /* y[m][out] = x[m][in] w[out][in]^T + b */
+    int64_t w_stride;   /* floats between rows of w */
+    int32_t dtype, threads, add;
+    const void *x;
+    const float *w, *b;
+    void *y;
+    float *scratch; /* [m][in + out] */
+    const void *dy; /* backward: [m][out] */
+    void *dx;
+    float *dw;
+} mdldm__cpu_linear;
+
+typedef struct mdldm__cpu_vq {
+    int64_t rows, dim, codes;
+    int32_t threads;
+    const float *z, *codebook;
+    const float *dzq; /* may be NULL */
+    float *zq, *loss, *dz, *dcodebook;
+    int32_t *index;
+    float commitment, codebook_weight, temperature, weight_sample, weight_mean;
+    float *scratch; /* mdldm__cpu_vq_scratch, mdldm__cpu_entropy_scratch */
+} mdldm__cpu_vq;
+
+typedef struct mdldm__cpu_kernels {
+    const char *name;
+    int32_t lanes, tile; /* floats in a vector; queries in an attention tile */
+
+    /* ---- elementwise over count elements ---- */
+    void (*silu)(void *y, const void *x, int32_t dtype, int64_t count, int32_t threads);
+    void (*silu_bwd)(void *dx, const void *dy, const void *x, int32_t dtype, int64_t count,
+                     int32_t threads);
+    void (*add)(void *y, const void *a, const void *b, int32_t dtype, float alpha, float beta,
+                int64_t count, int32_t threads);
+    /* y[n][hw][c] = x + e[n][c] */
+    void (*bias)(void *y, const void *x, const void *e, int32_t dtype, int64_t n, int64_t hw, int64_t c,
+                 int32_t threads);
+    /* y[n][count] = alpha*x*s[n] + beta; s may be NULL */
+    void (*scale)(void *y, const void *x, const float *s, int32_t dtype, float alpha, float beta,
+                  int64_t n, int64_t count, int32_t threads);
+    void (*dropout)(void *y, const void *x, const int32_t *seed, int32_t dtype, float p, uint32_t salt,
+                    int64_t count, int32_t threads);
+    void (*cast)(void *y, int32_t y_dtype, const void *x, int32_t x_dtype, int64_t count,
+                 int32_t threads);
+    /* y[c] = b[c] + e[c], e of dtype, b may be NULL */
+    void (*bias_sum)(float *y, const float *b, const void *e, int32_t dtype, int64_t c);
+    int32_t (*finite)(const void *x, int32_t dtype, int64_t count, int32_t threads);
+
+    /* ---- sums ---- */
+    /* out[n][c] = sum over rows of x[n][rows][c]; added to out (F32) when add, else stored as dtype.
+     * scratch: mdldm__cpu_column_scratch */
+    void (*column_sum)(void *out, const void *x, int32_t dtype, int32_t add, int64_t n, int64_t rows,
+                       int64_t c, float *scratch, int32_t threads);
+    /* 1/n sum_n weight[n] * mean over count of |p-t|^2 or |p-t|. scratch: mdldm__cpu_loss_scratch */
+    void (*loss)(float *out, const void *pred, int32_t pred_dtype, const void *target,
+                 int32_t target_dtype, const float *weight, int32_t kind, int64_t n, int64_t count,
+                 double *scratch, int32_t threads);
+    void (*loss_bwd)(void *dpred, int32_t out_dtype, const void *pred, int32_t pred_dtype,
+                     const void *target, int32_t target_dtype, const float *weight, int32_t kind,
+                     float grad, int64_t n, int64_t count, int32_t threads);
+
+    /* ---- resampling; h, w of the smaller (pooled: of the larger, possibly odd) tensor ---- */
+    void (*upsample2)(void *y, const void *x, int32_t dtype, int64_t n, int64_t h, int64_t w, int64_t c,
+                      int32_t threads);
+    void (*upsample2_bwd)(void *dx, const void *dy, int32_t dtype, int64_t n, int64_t h, int64_t w,
+                          int64_t c, int32_t threads);
+    void (*avgpool2)(void *y, const void *x, int32_t dtype, int64_t n, int64_t h, int64_t w, int64_t c,
+                     int32_t threads);
+    void (*avgpool2_bwd)(void *dx, const void *dy, int32_t dtype, int64_t n, int64_t h, int64_t w,
+                         int64_t c, int32_t threads);
+
+    void (*embedding)(void *y, int32_t dtype, const float *table, const int32_t *index, int64_t n,
+                      int64_t rows, int64_t c);
+    void (*embedding_bwd)(float *dtable, const void *dy, int32_t dtype, const int32_t *index, int64_t n,
+                          int64_t rows, int64_t c);
+
+    void (*group_norm)(const mdldm__cpu_norm *a);
+    void (*group_norm_bwd)(const mdldm__cpu_norm *a);
+    void (*attention)(const mdldm__cpu_attention *a);
+    void (*attention_bwd)(const mdldm__cpu_attention *a);
+    /* Few rows: reads the canonical weights once. */
+    void (*linear)(const mdldm__cpu_linear *a);
+    void (*linear_bwd_data)(const mdldm__cpu_linear *a);
+    void (*linear_bwd_weights)(const mdldm__cpu_linear *a);
+    void (*vq)(const mdldm__cpu_vq *a);
+    void (*vq_bwd)(const mdldm__cpu_vq *a);
+    void (*vq_entropy)(const mdldm__cpu_vq *a);
+    void (*vq_entropy_bwd)(const mdldm__cpu_vq *a);
+    /* out[i][o][kh-1-a][kw-1-b] = w[o][i0 + i][a][b] for i < ic: weights of the convolution that
+     * computes a stride-1 convolution's data gradient. w has in channels. */
+    void (*rotate)(float *out, const float *w, int64_t oc, int64_t in, int64_t i0, int64_t ic, int64_t kh,
+                   int64_t kw, int32_t threads);
+} mdldm__cpu_kernels;
+
+extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512, mdldm__cpu_kernels_avx2,
+    mdldm__cpu_kernels_base;
+
+#endif

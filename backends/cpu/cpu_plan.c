@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * Compiling a graph into a plan. */
+#include "cpu_plan.h"
+
+#include <string.h>
+
+#include "../common/graph_check.h"
+#include "../common/graph_cost.h"
+#include "../common/op_info.h"
+
+static size_t name_size(const char *name)
+{
+    return name != NULL ? strlen(name) + 1 : 1;
+}
+
+static const char *keep_name(char **cursor, const char *name)
+{
+    char *copy = *cursor;
+    size_t size = name_size(name);
+    memcpy(copy, name != NULL ? name : "", size);
+    *cursor += size;
+    return copy;
+}
+
+/* The operation with -1 in every slot it does not have. */
+static mdldm_graph_op clean_op(const mdldm_graph_op *from)
+{
+    const mdldm__op_info *info = mdldm__op_info_of(from->kind);
+    mdldm_graph_op op = *from;
+    for (size_t slot = strlen(info->in); slot < MDLDM_OP_INPUTS; slot++)
+        op.in[slot] = -1;
+    for (size_t slot = strlen(info->out); slot < MDLDM_OP_OUTPUTS; slot++)
+        op.out[slot] = -1;
+    return op;
+}
+
+static mdldm_status copy_graph(mdldm_plan *plan, const mdldm_graph_desc *graph)
+{
+    const mdldm_host *host = plan->device->host;
+    size_t bytes = 1, tensors = (size_t)graph->tensor_count, ops = (size_t)graph->op_count;
+    for (int32_t i = 0; i < graph->tensor_count; i++)
+        bytes += name_size(graph->tensors[i].name);
+    for (int32_t i = 0; i < graph->op_count; i++)
+        bytes += name_size(graph->ops[i].name);
+    plan->tensor_count = plan->all_tensors = graph->tensor_count;
+    plan->op_count = graph->op_count;
+    /* Scratch: at most one per step of its own kind, and three steps per operation. */
+    plan->tensor_capacity = graph->tensor_count + 6 * graph->op_count + 1;
+    plan->step_capacity = 3 * graph->op_count + 1;
+    plan->tensors = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->tensors);
+    plan->items = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->items);
+    plan->alias = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->alias);
+    plan->memory = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->memory);
+    plan->last_use = mdldm__host_zalloc(host, tensors, sizeof *plan->last_use);
+    plan->bound = mdldm__host_zalloc(host, tensors, 1);
+    plan->ops = mdldm__host_zalloc(host, ops, sizeof *plan->ops);
+    plan->nodes = mdldm__host_zalloc(host, ops, sizeof *plan->nodes);
+    plan->steps = mdldm__host_zalloc(host, (size_t)plan->step_capacity, sizeof *plan->steps);
+    plan->strings = mdldm__host_alloc(host, bytes);
+    if (plan->tensors == NULL || plan->items == NULL || plan->alias == NULL || plan->memory == NULL ||
+        plan->last_use == NULL || plan->bound == NULL || plan->ops == NULL || plan->nodes == NULL ||
+        plan->steps == NULL || plan->strings == NULL)
+        return mdldm__host_oom(host, "plan");
+    char *cursor = plan->strings;
+    for (int32_t i = 0; i < graph->tensor_count; i++) {
+        plan->tensors[i] = graph->tensors[i];
+        plan->tensors[i].name = keep_name(&cursor, graph->tensors[i].name);
+        plan->alias[i] = i;
+    }
+    for (int32_t i = 0; i < graph->op_count; i++) {
+        plan->ops[i] = clean_op(&graph->ops[i]);
+        plan->ops[i].name = keep_name(&cursor, graph->ops[i].name);
+    }
+    return MDLDM_OK;
+}
+
+static int32_t owner_of(const mdldm_plan *plan, int32_t tensor)
+{
+    while (plan->alias[tensor] != tensor)
+        tensor = plan->alias[tensor];
+    return tensor;
+}
+
+/* The memory that tensor lies in must be there at this step. */
+static void touch(mdldm_plan *plan, int32_t tensor, int32_t step)
+{
+    if (tensor < 0)
+        return;
+    mdldm__arena_item *item = &plan->items[owner_of(plan, tensor)];
+    if (step < item->first)
+        item->first = step;
+    if (step > item->last)
+        item->last = step;
+}
+
+static int is_stored(const mdldm_graph_tensor *t)
+{
+    return t->role == MDLDM_ROLE_PARAM || t->role == MDLDM_ROLE_PARAM_GRAD;
+}
+
+static void set_lifetimes(mdldm_plan *plan)
+{
+    for (int32_t i = 0; i < plan->all_tensors; i++) {
+        const mdldm_graph_tensor *t = &plan->tensors[i];
+        plan->items[i] = (mdldm__arena_item){.first = plan->step_count, .last = -1};
+        if (!is_stored(t) && plan->alias[i] == i)
+            plan->items[i].size = (size_t)mdldm__elements(t->dims) * mdldm__dtype_size(t->dtype);
+    }
+    for (int32_t i = 0; i < plan->tensor_count; i++) {
+        if (plan->tensors[i].role == MDLDM_ROLE_INPUT)
+            touch(plan, i, -1);
+        if (plan->tensors[i].flags & MDLDM_TENSOR_OUTPUT)
+            touch(plan, i, plan->step_count);
+    }
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        const mdldm__cpu_step *step = &plan->steps[i];
+        for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
+            touch(plan, step->in[slot], i);
+        for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
+            touch(plan, step->out[slot], i);
+        touch(plan, step->scratch, i);
+        touch(plan, step->bias_scratch, i);
+        touch(plan, step->extra, i);
+    }
+    for (int32_t i = 0; i < plan->all_tensors; i++)
+        if (plan->items[i].last < plan->items[i].first) /* a tensor that no step touches */
+            plan->items[i].size = 0;
+}
+
+/* Places tensors and hands the fixed addresses to the primitives. */
+static mdldm_status place(mdldm_plan *plan)
+{
+    const mdldm_host *host = plan->device->host;
+    set_lifetimes(plan);
+    mdldm_status status = mdldm__arena_plan(host, plan->items, plan->all_tensors, &plan->arena_bytes);
+    if (status != MDLDM_OK)
+        return status;
+    if (plan->arena_bytes < plan->turned_bytes)
+        plan->arena_bytes = plan->turned_bytes;
+    plan->arena_block = mdldm__host_alloc(host, plan->arena_bytes + MDLDM__ALIGN);
+    if (plan->arena_block == NULL)
+        return mdldm__host_error(host, MDLDM_ERROR_OUT_OF_MEMORY, "out of memory (%zu bytes of activations)",
+                                 plan->arena_bytes);
+    char *arena = (char *)mdldm__align_up((uintptr_t)plan->arena_block);
+    for (int32_t i = 0; i < plan->all_tensors; i++)
+        if (!is_stored(&plan->tensors[i]))
+            plan->memory[i] = arena + plan->items[owner_of(plan, i)].offset;
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        mdldm__cpu_step *step = &plan->steps[i];
+        int failed = 0;
+        if (step->packed != NULL)
+            failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS, step->packed->data);
+        failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_SCRATCH, mdldm__cpu_memory(plan, step->scratch));
+        if (failed)
+            return mdldm__cpu_dnnl_error(plan->device, failed, step->op->name);
+    }
+    return MDLDM_OK;
+}
+
+static mdldm_status build(mdldm_plan *plan, const mdldm_graph_desc *graph)
+{
+    mdldm_status status = copy_graph(plan, graph);
+    if (status == MDLDM_OK)
+        status = mdldm__cpu_fuse(plan);
+    for (int32_t i = 0; i < plan->node_count && status == MDLDM_OK; i++)
+        status = mdldm__cpu_lower(plan, &plan->nodes[i]);
+    if (status == MDLDM_OK)
+        status = place(plan);
+    plan->macs = mdldm__graph_macs(graph);
+    return status;
+}
+
+static mdldm_status check(mdldm_device *device, const mdldm_store *store, const mdldm_graph_desc *graph,
+                          int32_t flags)
+{
+    const mdldm_host *host = device->host;
+    mdldm_status status =
+        mdldm__graph_check(host, graph, store != NULL ? store->base.desc : NULL,
+                           store != NULL ? store->base.count : 0, store != NULL ? store->base.flags : 0);
+    if (status != MDLDM_OK)
+        return status;
+    if ((flags & MDLDM_PLAN_EMA) && (store == NULL || !(store->base.flags & MDLDM_STORE_EMA)))
+        return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "the plan wants EMA weights, but the store was opened without them");
+    for (int32_t i = 0; i < graph->tensor_count && !device->bf16; i++)
+        if (graph->tensors[i].dtype == MDLDM_BF16)
+            return mdldm__host_error(host, MDLDM_ERROR_UNSUPPORTED,
+                                     "bf16 activations need a processor with AVX-512; use f32");
+    return MDLDM_OK;
+}
+
+mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
+                                     const mdldm_graph_desc *graph, int32_t flags, mdldm_plan **out)
+{
+    *out = NULL;
+    mdldm_status status = check(device, store, graph, flags);
+    if (status != MDLDM_OK)
+        return status;
+    mdldm_plan *plan = mdldm__host_zalloc(device->host, 1, sizeof *plan);
+    if (plan == NULL)
+        return mdldm__host_oom(device->host, "plan");
+    plan->device = device;
+    plan->store = store;
+    plan->ema = (flags & MDLDM_PLAN_EMA) != 0;
+    mdldm__cpu_guard guard;
+    status = mdldm__cpu_enter(device, &guard);
+    if (status == MDLDM_OK) {
+        status = build(plan, graph);
+        mdldm__cpu_leave(&guard);
+    }
+    if (status != MDLDM_OK) {
+        mdldm__cpu_plan_close(plan);
+        return status;
+    }
+    *out = plan;
+    return MDLDM_OK;
+}
+
+void mdldm__cpu_plan_close(mdldm_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    const mdldm_host *host = plan->device->host;
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        mdldm__dnnl_call_close(&plan->steps[i].call);
+        mdldm__dnnl_call_close(&plan->steps[i].unpack);
+        if (plan->steps[i].packed != NULL)
+            mdldm__packed_release(plan->store, plan->steps[i].packed);
+    }
+    mdldm__host_free(host, plan->tensors);
+    mdldm__host_free(host, plan->items);
+    mdldm__host_free(host, plan->alias);
+    mdldm__host_free(host, plan->memory);
+    mdldm__host_free(host, plan->last_use);
+    mdldm__host_free(host, plan->bound);
+    mdldm__host_free(host, plan->ops);
+    mdldm__host_free(host, plan->nodes);
+    mdldm__host_free(host, plan->steps);
+    mdldm__host_free(host, plan->strings);
+    mdldm__host_free(host, plan->arena_block);
+    mdldm__host_free(host, plan);
+}
+
+void mdldm__cpu_plan_info(const mdldm_plan *plan, mdldm_plan_info *info)
+{
+    info->arena_bytes = (int64_t)plan->arena_bytes;
+    info->packed_bytes = plan->packed_bytes;
+    info->macs = plan->macs;
+    info->kernels = plan->step_count;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * Running a plan. */
+#include <string.h>
+
+#include "../common/layout.h"
+#include "../common/op_info.h"
+#include "cpu_plan.h"
+
+/* Where parameters and gradients lie now: a bind may have moved them since the last run. */
+static mdldm_status find_parameters(mdldm_plan *plan)
+{
+    for (int32_t i = 0; i < plan->tensor_count; i++) {
+        const mdldm_graph_tensor *t = &plan->tensors[i];
+        if (t->role == MDLDM_ROLE_PARAM_GRAD)
+            plan->memory[i] = plan->store->base.params[t->param].grad;
+        if (t->role != MDLDM_ROLE_PARAM)
+            continue;
+        /* Kernels read parameters only. */
+        plan->memory[i] =
+            (void *)(uintptr_t)mdldm__store_host_values(&plan->store->base, t->param, plan->ema);
+        if (plan->memory[i] == NULL)
+            return mdldm__host_error(plan->device->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                     "parameter '%s' has no value yet",
+                                     plan->store->base.desc[t->param].name);
+    }
+    return MDLDM_OK;
+}
+
+static mdldm_status check_bindings(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count)
+{
+    const mdldm_host *host = plan->device->host;
+    memset(plan->bound, 0, (size_t)plan->tensor_count);
+    for (int32_t i = 0; i < count; i++) {
+        mdldm_status status = mdldm__binding_check(host, plan->tensors, plan->tensor_count, &bindings[i]);
+        if (status != MDLDM_OK)
+            return status;
+        plan->bound[bindings[i].tensor] = 1;
+    }
+    for (int32_t i = 0; i < plan->tensor_count; i++)
+        if (plan->tensors[i].role == MDLDM_ROLE_INPUT && !plan->bound[i])
+            return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
+                                     plan->tensors[i].name);
+    return MDLDM_OK;
+}
+
+static mdldm_status refresh_weights(mdldm_plan *plan)
+{
+    mdldm_status status = MDLDM_OK;
+    for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++)
+        if (plan->steps[i].packed != NULL)
+            status = mdldm__packed_refresh(plan->store, plan->steps[i].packed,
+                                           (float *)mdldm__align_up((uintptr_t)plan->arena_block));
+    return status;
+}
+
+static mdldm_status check_finite(mdldm_plan *plan, const mdldm__cpu_step *step)
+{
+    for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++) {
+        if (step->out[slot] < 0)
+            continue;
+        const mdldm_graph_tensor *t = &plan->tensors[step->out[slot]];
+        if (t->dtype != MDLDM_I32 &&
+            !plan->device->kernels->finite(plan->memory[step->out[slot]], t->dtype,
+                                           mdldm__elements(t->dims), plan->device->threads))
+            return mdldm__host_error(plan->device->host, MDLDM_ERROR_NUMERIC,
+                                     "first non-finite value in the output of %s (%s)", step->op->name,
+                                     mdldm__op_name(step->op->kind));
+    }
+    return MDLDM_OK;
+}
+
+static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count, int32_t flags)
+{
+    const mdldm_host *host = plan->device->host;
+    mdldm_status status = refresh_weights(plan);
+    for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
+        if (plan->tensors[bindings[i].tensor].role == MDLDM_ROLE_INPUT)
+            mdldm__layout_import(&bindings[i], &plan->tensors[bindings[i].tensor],
+                                 plan->memory[bindings[i].tensor]);
+    for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++) {
+        if (host->cancelled(host))
+            return mdldm__host_error(host, MDLDM_ERROR_CANCELLED, "cancelled on request");
+        status = plan->steps[i].run(plan, &plan->steps[i]);
+        if (status == MDLDM_OK && (flags & MDLDM_RUN_CHECK_FINITE))
+            status = check_finite(plan, &plan->steps[i]);
+    }
+    for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
+        if (plan->tensors[bindings[i].tensor].role != MDLDM_ROLE_INPUT)
+            mdldm__layout_export(&bindings[i], &plan->tensors[bindings[i].tensor],
+                                 plan->memory[bindings[i].tensor]);
+    return status;
+}
+
+mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count,
+                                 int32_t flags)
+{
+    mdldm_status status = check_bindings(plan, bindings, count);
+    if (status == MDLDM_OK)
+        status = find_parameters(plan);
+    mdldm__cpu_guard guard;
+    if (status == MDLDM_OK)
+        status = mdldm__cpu_enter(plan->device, &guard);
+    if (status != MDLDM_OK)
+        return status;
+    status = run(plan, bindings, count, flags);
+    mdldm__cpu_leave(&guard);
+    return status;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * How the kernels split their sums, and the scratch memory that takes. */
+#ifndef MDLDM_CPU_SCRATCH_H
+#define MDLDM_CPU_SCRATCH_H
+
+#include "cpu_kernels.h"
+
+#define MDLDM__CPU_BLOCK 8192    /* elements of an elementwise part */
+#define MDLDM__CPU_MAX_PARTS 128 /* row parts of a column sum */
+#define MDLDM__CPU_KEYS 48       /* keys of an attention tile: a multiple of 2, 3, 4 and 6 */
+#define MDLDM__CPU_VQ_ROWS 64    /* rows of a codebook search part */
+
+static inline int64_t mdldm__cpu_ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Rows in one part of a sum over rows. */
+static inline int64_t mdldm__cpu_part_rows(int64_t rows)
+{
+    int64_t by_count = mdldm__cpu_ceil_div(rows, MDLDM__CPU_MAX_PARTS);
+    return by_count > 32 ? by_count : 32;
+}
+
+static inline int64_t mdldm__cpu_parts(int64_t rows)
+{
+    return mdldm__cpu_ceil_div(rows, mdldm__cpu_part_rows(rows));
+}
+
+/* Floats. */
+static inline int64_t mdldm__cpu_column_scratch(int64_t n, int64_t rows, int64_t c)
+{
+    return n * mdldm__cpu_parts(rows) * c;
+}
+
+/* Two sums per part and channel, then up to 7 coefficients per channel. */
+static inline int64_t mdldm__cpu_norm_scratch(int64_t n, int64_t hw, int64_t c)
+{
+    return n * c * (2 * mdldm__cpu_parts(hw) + 7);
+}
+
+/* Doubles. */
+static inline int64_t mdldm__cpu_loss_scratch(int64_t n, int64_t count)
+{
+    return n * mdldm__cpu_ceil_div(count, MDLDM__CPU_BLOCK);
+}
+
+/* Floats: keys and values (backward: queries and gradients too) in float, head by head, then tiles
+ * of each thread. */
+static inline int64_t mdldm__cpu_attention_private(int64_t d, int64_t tile)
+{
+    return tile * (4 * d + 2 * MDLDM__CPU_KEYS + 8) + 2 * 64;
+}
+
+static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, int64_t c, int64_t heads,
+                                                   int64_t tile, int64_t threads, int backward)
+{
+    int64_t shared = n * tokens * c * (backward ? 4 : 2) + (backward ? n * heads * tokens : 0) + 64;
+    return shared + threads * mdldm__cpu_attention_private(c / heads, tile);
+}
+
+/* Codebook transposed in tiles of `tile` codes, its norms, and one double per part. */
+static inline int64_t mdldm__cpu_vq_scratch(int64_t rows, int64_t dim, int64_t codes, int64_t tile)
+{
+    int64_t padded = mdldm__cpu_ceil_div(codes, tile) * tile;
+    return padded * (dim + 1) + 2 * mdldm__cpu_ceil_div(rows, MDLDM__CPU_VQ_ROWS) + 64;
+}
+
+/* Per thread: a row of probabilities and, backward, a codebook gradient; shared: the mean
+ * distribution of each part of rows. */
+#define MDLDM__CPU_ENTROPY_PARTS 16
+static inline int64_t mdldm__cpu_entropy_scratch(int64_t dim, int64_t codes, int64_t threads,
+                                                 int backward)
+{
+    return codes * (MDLDM__CPU_ENTROPY_PARTS + 2) + 4 * MDLDM__CPU_ENTROPY_PARTS + 64 +
+           threads * codes * (2 + (backward ? dim : 0));
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "cpu_store.h"
+
+mdldm_status mdldm__cpu_store_open(mdldm_device *device, const mdldm_param_desc *params, int32_t count,
+                                   int32_t flags, mdldm_store **out)
+{
+    *out = NULL;
+    mdldm_store *store = mdldm__host_zalloc(device->host, 1, sizeof *store);
+    if (store == NULL)
+        return mdldm__host_oom(device->host, "parameter store");
+    store->device = device;
+    mdldm_status status = mdldm__store_host_open(device->host, params, count, flags, &store->base);
+    if (status != MDLDM_OK) {
+        mdldm__host_free(device->host, store);
+        return status;
+    }
+    *out = store;
+    return MDLDM_OK;
+}
+
+void mdldm__cpu_store_close(mdldm_store *store)
+{
+    if (store == NULL)
+        return;
+    const mdldm_host *host = store->device->host;
+    while (store->packed != NULL) {
+        store->packed->refs = 1;
+        mdldm__packed_release(store, store->packed);
+    }
+    mdldm__store_host_close(&store->base);
+    mdldm__host_free(host, store);
+}
+
+static void run_parallel(void *user, int64_t count, void (*body)(void *arg, int64_t i), void *arg)
+{
+    const mdldm_device *device = user;
+#pragma omp parallel for schedule(static) num_threads(device->threads)
+    for (int64_t i = 0; i < count; i++)
+        body(arg, i);
+}
+
+mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args)
+{
+    mdldm__cpu_guard guard;
+    mdldm_status status = mdldm__cpu_enter(store->device, &guard);
+    if (status != MDLDM_OK)
+        return status;
+    status = mdldm__store_host_adamw(&store->base, args, run_parallel, store->device);
+    mdldm__cpu_leave(&guard);
+    return status;
+}

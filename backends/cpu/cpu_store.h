@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * The parameter store: canonical float values (store_host) and, beside them, copies packed in the
+ * layouts that convolutions ask for, shared by all plans and refreshed when the values changed. */
+#ifndef MDLDM_CPU_STORE_H
+#define MDLDM_CPU_STORE_H
+
+#include "../common/store_host.h"
+#include "cpu_device.h"
+
+/* Which weights a primitive wants. */
+typedef struct mdldm__packed_key {
+    int32_t param, ema;
+    int32_t rotate; /* 1: [ic][oc][kh][kw] with the kernel turned by 180 degrees */
+    int32_t reserved;
+    int64_t i0, ic; /* the slice of input channels */
+} mdldm__packed_key;
+
+typedef struct mdldm__packed {
+    struct mdldm__packed *next;
+    int32_t refs; /* plans that use it */
+    mdldm__packed_key key;
+    mdldm__dnnl_layout layout;
+    mdldm__dnnl_call reorder;
+    void *block, *data; /* data: block aligned */
+    size_t bytes, turned_bytes; /* turned_bytes: room to rotate in */
+    uint64_t version;   /* of the parameter that data holds; 0: none */
+} mdldm__packed;
+
+struct mdldm_store {
+    mdldm__store_host base;
+    mdldm_device *device;
+    mdldm__packed *packed;
+};
+
+mdldm_status mdldm__cpu_store_open(mdldm_device *device, const mdldm_param_desc *params, int32_t count,
+                                   int32_t flags, mdldm_store **out);
+void mdldm__cpu_store_close(mdldm_store *store);
+mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args);
+
+/* The packed copy for key in this layout, one reference more. *added gets the bytes that were new. */
+mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key,
+                               const mdldm__dnnl_layout *layout, mdldm__packed **out, int64_t *added);
+void mdldm__packed_release(mdldm_store *store, mdldm__packed *packed);
+/* Brings the copy up to date; turned is at least turned_bytes. */
+mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *packed, float *turned);
+
+#endif

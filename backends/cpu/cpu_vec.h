@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * Vectors of floats for the kernels, in the width of the instruction set a file is compiled for
+ * (cpu_isa_*.c): gcc's vector extensions, with intrinsics only where these have no word for it. */
+#ifndef MDLDM_CPU_VEC_H
+#define MDLDM_CPU_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "cpu_kernels.h"
+
+#if defined(__AVX512F__)
+#define VL 16 /* lanes */
+#define NV 4  /* vectors in a register tile's row: MR*NV + NV + 1 registers of the 32 */
+#elif defined(__AVX2__)
+#define VL 8
+#define NV 2
+#else
+#define VL 4
+#define NV 2
+#endif
+#define MR 6 /* rows of a register tile */
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float V __attribute__((vector_size(VL * 4)));
+typedef int32_t VI __attribute__((vector_size(VL * 4)));
+typedef uint32_t VU __attribute__((vector_size(VL * 4)));
+typedef uint16_t VH __attribute__((vector_size(VL * 2)));
+typedef float VUN __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef uint16_t VHUN __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+
+INLINE V v_set(float x)
+{
+    return (V){0} + x;
+}
+
+INLINE V v_load(const float *p)
+{
+    return *(const VUN *)p;
+}
+
+INLINE void v_store(float *p, V x)
+{
+    *(VUN *)p = x;
+}
+
+INLINE V v_select(VI mask, V a, V b)
+{
+    return (V)((mask & (VI)a) | (~mask & (VI)b));
+}
+
+INLINE V v_max(V a, V b)
+{
+#if defined(__AVX512F__)
+    return (V)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (V)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (V)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return v_select(a > b, a, b);
+#endif
+}
+
+INLINE V v_min(V a, V b)
+{
+#if defined(__AVX512F__)
+    return (V)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (V)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+    return (V)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return v_select(a < b, a, b);
+#endif
+}
+
+/* Lanes added in a fixed tree. */
+INLINE float v_sum(V x)
+{
+    float t[VL];
+    memcpy(t, &x, sizeof t);
+    for (int width = VL / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; i++)
+            t[i] += t[i + width];
+    return t[0];
+}
+
+INLINE V v_from_bf16(VH h)
+{
+    return (V)(__builtin_convertvector(h, VU) << 16);
+}
+
+/* Round to nearest even; NaN stays NaN. */
+INLINE VH v_to_bf16(V x)
+{
+    VU u = (VU)x;
+    VU rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    VU quiet = (u >> 16) | 0x40u;
+    VU nan = (VU)(x != x);
+    return __builtin_convertvector((rounded & ~nan) | (quiet & nan), VH);
+}
+
+/* m lanes (1..VL) of element i on of a tensor of this type; the other lanes are 0. */
+INLINE V v_get(const void *p, int32_t dtype, int64_t i, int64_t m)
+{
+    if (dtype == MDLDM_BF16) {
+        const uint16_t *h = (const uint16_t *)p + i;
+        if (m >= VL)
+            return v_from_bf16(*(const VHUN *)h);
+        VH t = {0};
+        memcpy(&t, h, (size_t)m * sizeof *h);
+        return v_from_bf16(t);
+    }
+    const float *f = (const float *)p + i;
+    if (m >= VL)
+        return v_load(f);
+    V t = {0};
+    memcpy(&t, f, (size_t)m * sizeof *f);
+    return t;
+}
+
+INLINE void v_put(void *p, int32_t dtype, int64_t i, int64_t m, V x)
+{
+    if (dtype == MDLDM_BF16) {
+        uint16_t *h = (uint16_t *)p + i;
+        VH t = v_to_bf16(x);
+        if (m >= VL)
+            *(VHUN *)h = t;
+        else
+            memcpy(h, &t, (size_t)m * sizeof *h);
+        return;
+    }
+    float *f = (float *)p + i;
+    if (m >= VL)
+        v_store(f, x);
+    else
+        memcpy(f, &x, (size_t)m * sizeof *f);
+}
+
+/* exp(x) to about 1 ulp: 2^n times a polynomial on [-ln2/2, ln2/2] (the Cephes coefficients).
+ * Below -87.3 it gives 0, above 88.7 infinity; NaN goes through. */
+INLINE V v_exp(V x)
+{
+    V c = v_min(v_set(88.8f), v_max(v_set(-104.0f), x)); /* max, min return their 2nd operand for NaN */
+    V n = (c * 1.44269504088896341f + 12582912.0f) - 12582912.0f;
+    V r = c - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    V p = v_set(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    VI e = __builtin_convertvector(n, VI);
+    /* Two factors, so that n = 128 and subnormal results need no special case. */
+    VI half = e >> 1;
+    V s0 = (V)((half + 127) << 23), s1 = (V)((e - half + 127) << 23);
+    return p * s0 * s1;
+}
+
+INLINE V v_sigmoid(V x)
+{
+    return 1.0f / (1.0f + v_exp(-x));
+}
+
+#endif
