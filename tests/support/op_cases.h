@@ -72,8 +72,9 @@ const char *op_case_name(int index, op_family *family, int32_t *act);
 mdldm_status op_case_run(op_case *c, const mdldm_backend *backend, mdldm_device *device);
 double op_case_objective(const op_case *c);
 
-/* Largest difference of any read of a against b, relative to b's largest magnitude in that read (NaN
- * counts as infinite). *worst gets the read's index. */
+/* Largest difference of any read of a against b, relative to b's largest magnitude in that read, for
+ * a gradient at least a tenth of the largest one (NaN counts as infinite). *worst gets the read's
+ * index. */
 double op_case_difference(const op_case *a, const op_case *b, int *worst);
 
 #endif
