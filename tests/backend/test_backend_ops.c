@@ -57,13 +57,13 @@ static void compare(void **state)
     const mdldm_backend *backends[2] = {bc->backend, &mdldm__backend_reference};
     op_case results[2];
     for (int i = 0; i < 2; i++) {
-        test_host_init(&host[i]);
+        test_host_init(&host[i], NULL);
         op_case_open(&results[i], bc->index);
         if (backends[i]->device_open(&host[i].host, "", THREADS, &device[i]) != MDLDM_OK ||
             op_case_run(&results[i], backends[i], device[i]) != MDLDM_OK)
             fail_msg("%s on %s: %s", results[i].name, backends[i]->name, host[i].error);
         backends[i]->device_close(device[i]);
-        assert_int_equal(host[i].live, 0);
+        assert_int_equal(host[i].own.live, 0);
     }
     int worst = 0, bf16 = results[1].act == MDLDM_BF16;
     op_family family = results[1].family;

@@ -98,7 +98,7 @@ static void check_direction(setup *s, float *values, int64_t count, const float 
 static void central_differences(void **state)
 {
     setup s;
-    test_host_init(&s.host);
+    test_host_init(&s.host, NULL);
     assert_int_equal(mdldm__backend_reference.device_open(&s.host.host, "", 1, &s.device), MDLDM_OK);
     op_case_open(&s.c, *(const int *)*state);
     int read = 0, checked = 0;
@@ -130,7 +130,7 @@ static void central_differences(void **state)
     assert_true(checked > 0);
     op_case_close(&s.c);
     mdldm__backend_reference.device_close(s.device);
-    assert_int_equal(s.host.live, 0);
+    assert_int_equal(s.host.own.live, 0);
 }
 
 static int print_largest(void **state)

@@ -2,22 +2,12 @@
 #include "test_host.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void *resize(const mdldm_host *host, void *pointer, size_t size)
 {
     test_host *h = host->user;
-    if (size == 0) {
-        __atomic_sub_fetch(&h->live, pointer != NULL, __ATOMIC_RELAXED);
-        free(pointer);
-        return NULL;
-    }
-    if (__atomic_add_fetch(&h->allocations, 1, __ATOMIC_RELAXED) == h->fail_at)
-        return NULL;
-    void *result = realloc(pointer, size);
-    __atomic_add_fetch(&h->live, pointer == NULL && result != NULL, __ATOMIC_RELAXED);
-    return result;
+    return torture_resize(h->memory, pointer, size);
 }
 
 static mdldm_status set_error(const mdldm_host *host, mdldm_status status, const char *text)
@@ -40,9 +30,10 @@ static int32_t cancelled(const mdldm_host *host)
     return ++h->polls == h->cancel_at;
 }
 
-void test_host_init(test_host *h)
+void test_host_init(test_host *h, torture *memory)
 {
     memset(h, 0, sizeof *h);
+    h->memory = memory != NULL ? memory : &h->own;
     h->host = (mdldm_host){.struct_size = sizeof h->host,
                            .user = h,
                            .resize = resize,
