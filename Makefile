@@ -19,7 +19,7 @@ SAN ?=
 JOBS ?= $(shell nproc)
 MDLDM_LIBDIR ?= $(LIBDIR)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -Iinclude -Isrc -I. -D_GNU_SOURCE -DMDLDM_BUILDING -DMDLDM_LIBDIR='"$(MDLDM_LIBDIR)"' $(CPPFLAGS)
+CPPFLAGS_ALL = -Iinclude -Isrc -I. -Itests -D_GNU_SOURCE -DMDLDM_BUILDING -DMDLDM_LIBDIR='"$(MDLDM_LIBDIR)"' $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -ffp-contract=off $(OPT) $(WARN) $(SAN) -MMD -MP $(CFLAGS)
 # Hot loops of plain C want the vectoriser.
 CFLAGS_ref_conv := -O3

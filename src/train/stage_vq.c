@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT
+ * Stage 1: VQModel. pixels -> encoder -> z -> nearest codes -> decoder -> reconstruction;
+ * loss = l1*|x-r| + l2*(x-r)^2 + codebook_weight*(|sg(z)-e|^2 + beta*|z-sg(e)|^2) (+ entropy),
+ * van den Oord et al. 2017, eq. 3. legacy_beta puts beta on the first term and 1 on the second. */
+#include <math.h>
+#include <string.h>
+
+#include "api/runtime.h"
+#include "data/loader.h"
+#include "eval/image_metrics.h"
+#include "train/codebook.h"
+#include "train/trainer.h"
+#include "util/rng.h"
+
+typedef struct vq_graph {
+    mdldm__tensor pixels, z, codes, reconstruction, l1, l2, vq, entropy, seed;
+} vq_graph;
+
+typedef struct vq_state {
+    mdldm__loader *loader;
+    mdldm__codebook codebook;
+    int32_t codebook_param;
+    int64_t resolution, side, width; /* pixels, latent cells per side, latent width */
+    vq_graph train, validation;
+    float *images;   /* [batch][res][res][3] */
+    float *latents;  /* [batch][side][side][width] of each micro batch of a step in turn */
+    int32_t *codes;
+    float *rebuilt;  /* validation */
+    unsigned char *moved;
+} vq_state;
+
+static int64_t cells(const vq_state *s)
+{
+    return s->side * s->side;
+}
+
+static void describe(mdldm_trainer *t, vq_state *s, mdldm__graph *g, vq_graph *ids, int64_t n, int training)
+{
+    const mdldm__train_options *o = &t->options;
+    const mdldm__component *c = t->component;
+    g->training = training;
+    ids->pixels = mdldm__graph_input(g, "pixels", MDLDM_F32, n, s->resolution, s->resolution,
+                                     c->ae.in_channels);
+    ids->z = mdldm__graph_cast(g, mdldm__autoencoder_encode(g, c, ids->pixels), MDLDM_F32);
+    mdldm__graph_name(g, ids->z, "z");
+    mdldm__tensor book = mdldm__graph_param(g, "quantize.embedding.weight", 2, c->ae.num_vq_embeddings,
+                                            c->ae.vq_embed_dim, 1, 1, MDLDM__INIT_UNIFORM, 0.0f);
+    double commitment = o->codebook_weight * (o->legacy_beta ? 1.0 : o->commitment_beta);
+    double to_codes = o->codebook_weight * (o->legacy_beta ? o->commitment_beta : 1.0);
+    mdldm__vq_result q = mdldm__graph_vq(g, ids->z, book, (float)commitment,
+                                         o->ema_codebook ? 0.0f : (float)to_codes);
+    mdldm__graph_name(g, q.loss, "vq_loss");
+    ids->codes = q.codes;
+    ids->vq = q.loss;
+    ids->reconstruction =
+        mdldm__graph_cast(g, mdldm__autoencoder_decode(g, c, q.quantized), MDLDM_F32);
+    ids->l1 = mdldm__graph_loss(g, ids->reconstruction, ids->pixels, MDLDM__NONE, MDLDM_LOSS_L1,
+                                (float)o->l1_weight);
+    ids->l2 = mdldm__graph_loss(g, ids->reconstruction, ids->pixels, MDLDM__NONE, MDLDM_LOSS_L2,
+                                (float)o->l2_weight);
+    ids->entropy = MDLDM__NONE;
+    if (training && o->entropy_weight > 0.0)
+        ids->entropy = mdldm__graph_vq_entropy(g, ids->z, book, (float)o->entropy_temperature,
+                                               (float)o->entropy_weight, (float)-o->entropy_weight);
+    const mdldm__tensor kept[] = {ids->z, ids->codes, ids->l1, ids->l2, ids->vq, ids->entropy};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        mdldm__graph_output(g, kept[i]);
+    if (!training)
+        mdldm__graph_output(g, ids->reconstruction);
+    if (training)
+        mdldm__graph_backward(g, NULL, 0, NULL);
+    ids->seed = g->dropout_seed;
+}
+
+static mdldm_status compile(mdldm_trainer *t, vq_state *s, vq_graph *ids, int64_t n, int training,
+                            mdldm_plan **plan)
+{
+    mdldm__graph g;
+    mdldm__param *book = &t->component->params.items[s->codebook_param];
+    const int32_t trainable = book->trainable;
+    if (t->options.ema_codebook)
+        book->trainable = 0; /* moved by its averages, not by gradients */
+    mdldm__graph_init(&g, &t->ctx->env, &t->component->params, 0, t->options.bf16 ? MDLDM_BF16 : MDLDM_F32);
+    describe(t, s, &g, ids, n, training);
+    book->trainable = trainable;
+    mdldm_status status = mdldm__trainer_compile(
+        t, &g, !training && t->options.use_ema ? MDLDM_PLAN_EMA : 0, plan);
+    mdldm__graph_free(&g);
+    return status;
+}
+
+static mdldm_status open_loader(mdldm_trainer *t, vq_state *s)
+{
+    mdldm__loader_free(s->loader);
+    s->loader = NULL;
+    return mdldm__loader_create(&t->ctx->env, t->dataset, t->train_items, t->train_count, t->options.batch,
+                                (uint64_t)t->options.seed, t->global_step * t->options.accumulation,
+                                (int32_t)t->options.workers, &s->loader);
+}
+
+static mdldm_status prepare(mdldm_trainer *t)
+{
+    mdldm__env *env = &t->ctx->env;
+    mdldm__component *c = t->component;
+    if (c->kind != MDLDM__VQ_MODEL)
+        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
+                            "stage 1 trains a VQModel; this model's autoencoder is an AutoencoderKL, which is "
+                            "loaded and run but not trained");
+    const int64_t factor = mdldm__autoencoder_factor(&c->ae), resolution = mdldm__dataset_resolution(t->dataset);
+    if (c->ae.in_channels != 3 || c->ae.out_channels != 3)
+        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
+                            "the autoencoder has %d input and %d output channels: 3 (RGB) are expected",
+                            (int)c->ae.in_channels, (int)c->ae.out_channels);
+    if (resolution % factor != 0)
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "resolution is %lld: a multiple of the autoencoder's factor %lld is expected",
+                            (long long)resolution, (long long)factor);
+    vq_state *s = mdldm__calloc(&t->env, 1, sizeof *s);
+    if (s == NULL)
+        return mdldm__oom(env, "stage 1");
+    t->stage_state = s;
+    s->resolution = resolution;
+    s->side = resolution / factor;
+    s->width = c->ae.vq_embed_dim;
+    s->codebook_param = mdldm__params_find(&c->params, "quantize.embedding.weight");
+    if (mdldm__codebook_open(&t->env, c->ae.num_vq_embeddings, s->width, &s->codebook) != MDLDM_OK)
+        return mdldm__oom(env, "codebook");
+    const int64_t most = t->options.batch > t->options.eval_batch ? t->options.batch : t->options.eval_batch;
+    const size_t pixels = (size_t)(most * resolution * resolution * 3);
+    const int64_t step = t->options.batch * t->options.accumulation;
+    const size_t places = (size_t)((step > most ? step : most) * cells(s));
+    s->images = mdldm__alloc(&t->env, pixels * sizeof *s->images);
+    s->rebuilt = mdldm__alloc(&t->env, pixels * sizeof *s->rebuilt);
+    s->latents = mdldm__alloc(&t->env, places * (size_t)s->width * sizeof *s->latents);
+    s->codes = mdldm__alloc(&t->env, places * sizeof *s->codes);
+    s->moved = mdldm__alloc(&t->env, (size_t)s->codebook.size);
+    if (s->images == NULL || s->rebuilt == NULL || s->latents == NULL || s->codes == NULL || s->moved == NULL)
+        return mdldm__oom(env, "stage 1 buffers");
+    t->fixed_param = t->options.ema_codebook ? s->codebook_param : -1;
+    MDLDM__TRY(mdldm__trainer_open_store(t));
+    MDLDM__TRY(compile(t, s, &s->train, t->options.batch, 1, &t->train_plan));
+    if (t->validation_count > 0)
+        MDLDM__TRY(compile(t, s, &s->validation, t->options.eval_batch, 0, &t->validation_plan));
+    MDLDM__TRY(t->ctx->backend->store_read(t->store, s->codebook_param, MDLDM_SLOT_VALUE, s->codebook.values));
+    mdldm__codebook_ema_reset(&s->codebook);
+    return open_loader(t, s);
+}
+
+static void release(mdldm_trainer *t)
+{
+    vq_state *s = t->stage_state;
+    if (s == NULL)
+        return;
+    mdldm__loader_free(s->loader);
+    mdldm__codebook_close(&s->codebook);
+    mdldm__free(&t->env, s->images);
+    mdldm__free(&t->env, s->rebuilt);
+    mdldm__free(&t->env, s->latents);
+    mdldm__free(&t->env, s->codes);
+    mdldm__free(&t->env, s->moved);
+    mdldm__free(&t->env, s);
+    t->stage_state = NULL;
+}
+
+static mdldm_binding bind(mdldm__tensor tensor, int32_t dtype, void *data)
+{
+    return (mdldm_binding){.tensor = tensor, .dtype = dtype, .layout = MDLDM_LAYOUT_NHWC, .data = data};
+}
+
+typedef struct vq_losses {
+    float l1, l2, vq, entropy[2];
+} vq_losses;
+
+/* Runs ids' plan on s->images; results in s->latents and s->codes (of micro batch `micro`), and in
+ * s->rebuilt. */
+static mdldm_status run(mdldm_trainer *t, vq_state *s, const vq_graph *ids, mdldm_plan *plan, int64_t micro,
+                        int training, vq_losses *losses)
+{
+    const uint64_t sample = (uint64_t)(t->global_step * t->options.accumulation + micro);
+    const int64_t offset = micro * t->options.batch * cells(s);
+    mdldm_binding b[9];
+    int32_t count = 0, seed[2];
+    uint32_t words[2];
+    mdldm__rng_words((uint64_t)t->options.seed, MDLDM__RNG_DROPOUT, sample, 0, words, 2);
+    memcpy(seed, words, sizeof seed);
+    memset(losses, 0, sizeof *losses);
+    b[count++] = bind(ids->pixels, MDLDM_F32, s->images);
+    if (ids->seed >= 0)
+        b[count++] = bind(ids->seed, MDLDM_I32, seed);
+    b[count++] = bind(ids->z, MDLDM_F32, s->latents + offset * s->width);
+    b[count++] = bind(ids->codes, MDLDM_I32, s->codes + offset);
+    b[count++] = bind(ids->l1, MDLDM_F32, &losses->l1);
+    b[count++] = bind(ids->l2, MDLDM_F32, &losses->l2);
+    b[count++] = bind(ids->vq, MDLDM_F32, &losses->vq);
+    if (ids->entropy >= 0)
+        b[count++] = bind(ids->entropy, MDLDM_F32, losses->entropy);
+    if (!training)
+        b[count++] = bind(ids->reconstruction, MDLDM_F32, s->rebuilt);
+    MDLDM__TRY(mdldm__trainer_run(t, plan, b, count, 0));
+    if (!isfinite(losses->l1) || !isfinite(losses->l2) || !isfinite(losses->vq) ||
+        !isfinite(losses->entropy[0]) || !isfinite(losses->entropy[1]))
+        return mdldm__trainer_name_layer(t, plan, b, count, "the loss");
+    return MDLDM_OK;
+}
+
+/* k-means over the latents of the first batches, at least 4 a code, at most 16. */
+static mdldm_status start(mdldm_trainer *t)
+{
+    vq_state *s = t->stage_state;
+    mdldm__env *env = &t->ctx->env;
+    if (!t->options.kmeans_start)
+        return MDLDM_OK;
+    const int64_t per_batch = t->options.batch * cells(s);
+    const int64_t wanted = 4 * s->codebook.size;
+    int64_t batches = (wanted + per_batch - 1) / per_batch;
+    const int64_t epoch = (t->train_count + t->options.batch - 1) / t->options.batch;
+    batches = batches > epoch ? epoch : batches;
+    const int64_t all = batches * per_batch, most = 16 * s->codebook.size;
+    const int64_t stride = all > most ? (all + most - 1) / most : 1;
+    const int64_t kept = (all + stride - 1) / stride;
+    float *points = mdldm__alloc(&t->env, (size_t)(kept * s->width) * sizeof *points);
+    if (points == NULL)
+        return mdldm__oom(env, "k-means start");
+    mdldm_status status = MDLDM_OK;
+    int64_t filled = 0, seen = 0;
+    for (int64_t i = 0; status == MDLDM_OK && i < batches; i++) {
+        vq_losses losses;
+        status = mdldm__progress(env, "codebook", i, batches);
+        if (status == MDLDM_OK)
+            status = mdldm__loader_next(env, s->loader, s->images, NULL, NULL);
+        if (status == MDLDM_OK)
+            status = run(t, s, &s->train, t->train_plan, 0, 1, &losses);
+        for (int64_t p = 0; status == MDLDM_OK && p < per_batch; p++, seen++)
+            if (seen % stride == 0)
+                memcpy(points + s->width * filled++, s->latents + p * s->width,
+                       (size_t)s->width * sizeof *points);
+    }
+    if (status == MDLDM_OK)
+        status = t->ctx->backend->store_zero_grad(t->store);
+    if (status == MDLDM_OK &&
+        mdldm__codebook_kmeans(&s->codebook, points, filled, 8, (uint64_t)t->options.seed) != MDLDM_OK)
+        status = mdldm__oom(env, "k-means start");
+    mdldm__free(&t->env, points);
+    MDLDM__TRY(status);
+    mdldm__codebook_ema_reset(&s->codebook);
+    MDLDM__TRY(t->ctx->backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_VALUE, s->codebook.values));
+    if (t->options.use_ema && !t->options.ema_codebook)
+        MDLDM__TRY(t->ctx->backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_EMA,
+                                                s->codebook.values));
+    mdldm__log(env, 2, "codebook started at %lld k-means centres of %lld latents", (long long)s->codebook.size,
+               (long long)filled);
+    return open_loader(t, s);
+}
+
+static mdldm_status micro(mdldm_trainer *t, int64_t index)
+{
+    vq_state *s = t->stage_state;
+    const mdldm__train_options *o = &t->options;
+    if (t->restart_data) {
+        MDLDM__TRY(open_loader(t, s));
+        t->restart_data = 0;
+    }
+    MDLDM__TRY(mdldm__loader_next(&t->ctx->env, s->loader, s->images, NULL, NULL));
+    vq_losses l;
+    MDLDM__TRY(run(t, s, &s->train, t->train_plan, index, 1, &l));
+    const double codebook = o->codebook_weight * (o->legacy_beta ? o->commitment_beta : 1.0);
+    const double commitment = o->codebook_weight * (o->legacy_beta ? 1.0 : o->commitment_beta);
+    double total = o->l1_weight * (double)l.l1 + o->l2_weight * (double)l.l2 + commitment * (double)l.vq +
+                   (o->ema_codebook ? 0.0 : codebook * (double)l.vq) +
+                   o->entropy_weight * ((double)l.entropy[0] - (double)l.entropy[1]);
+    mdldm__trainer_metric_add(t, "loss", total);
+    mdldm__trainer_metric_add(t, "loss_l1", (double)l.l1);
+    mdldm__trainer_metric_add(t, "loss_l2", (double)l.l2);
+    mdldm__trainer_metric_add(t, "loss_commitment", (double)l.vq);
+    if (!o->ema_codebook)
+        mdldm__trainer_metric_add(t, "loss_codebook", (double)l.vq);
+    if (s->train.entropy >= 0) {
+        mdldm__trainer_metric_add(t, "entropy_sample", (double)l.entropy[0]);
+        mdldm__trainer_metric_add(t, "entropy_mean", (double)l.entropy[1]);
+    }
+    return MDLDM_OK;
+}
+
+/* The codes are read, moved and written back only when something moves them. */
+static mdldm_status after_step(mdldm_trainer *t)
+{
+    vq_state *s = t->stage_state;
+    const mdldm_backend *backend = t->ctx->backend;
+    const mdldm__train_options *o = &t->options;
+    mdldm__codebook *cb = &s->codebook;
+    const int64_t places = o->batch * o->accumulation * cells(s);
+    int64_t used;
+    double perplexity;
+    mdldm__codebook_usage_clear(cb);
+    mdldm__codebook_usage_add(cb, s->codes, places);
+    mdldm__codebook_usage_report(cb, &used, &perplexity);
+    mdldm__trainer_metric_set(t, "codes_used", (double)used);
+    mdldm__trainer_metric_set(t, "perplexity", perplexity);
+    const int64_t dead = mdldm__codebook_grow_older(cb, o->restart_dead_codes);
+    mdldm__trainer_metric_set(t, "dead_codes", (double)dead);
+    if (!o->ema_codebook && dead == 0)
+        return MDLDM_OK;
+    MDLDM__TRY(backend->store_read(t->store, s->codebook_param, MDLDM_SLOT_VALUE, cb->values));
+    if (o->ema_codebook)
+        mdldm__codebook_ema_update(cb, s->latents, s->codes, places, o->ema_codebook_decay);
+    mdldm__codebook_restart(cb, s->latents, places, o->restart_dead_codes, (uint64_t)o->seed,
+                            (uint64_t)t->global_step, s->moved);
+    MDLDM__TRY(backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_VALUE, cb->values));
+    if (o->ema_codebook || dead == 0)
+        return MDLDM_OK;
+    /* A restarted code has no past: its moments are zero, its weight average is where it stands. */
+    const int32_t slots[3] = {MDLDM_SLOT_EXP_AVG, MDLDM_SLOT_EXP_AVG_SQ, MDLDM_SLOT_EMA};
+    float *row = mdldm__alloc(&t->env, (size_t)(cb->size * cb->width) * sizeof *row);
+    if (row == NULL)
+        return mdldm__oom(&t->ctx->env, "codebook");
+    mdldm_status status = MDLDM_OK;
+    for (int i = 0; status == MDLDM_OK && i < (o->use_ema ? 3 : 2); i++) {
+        status = backend->store_read(t->store, s->codebook_param, slots[i], row);
+        for (int64_t k = 0; status == MDLDM_OK && k < cb->size; k++)
+            for (int64_t j = 0; s->moved[k] && j < cb->width; j++)
+                row[k * cb->width + j] = slots[i] == MDLDM_SLOT_EMA ? cb->values[k * cb->width + j] : 0.0f;
+        if (status == MDLDM_OK)
+            status = backend->store_write(t->store, s->codebook_param, slots[i], row);
+    }
+    mdldm__free(&t->env, row);
+    return status;
+}
+
+static mdldm_status validate(mdldm_trainer *t)
+{
+    vq_state *s = t->stage_state;
+    mdldm__env *env = &t->ctx->env;
+    const int64_t batch = t->options.eval_batch, image = s->resolution * s->resolution * 3;
+    double psnr = 0.0, ssim = 0.0, l1 = 0.0;
+    mdldm__codebook_usage_clear(&s->codebook);
+    for (int64_t first = 0; first < t->validation_count; first += batch) {
+        const int64_t left = t->validation_count - first, n = left < batch ? left : batch;
+        MDLDM__TRY(mdldm__progress(env, "validate", first, t->validation_count));
+        for (int64_t i = 0; i < batch; i++) /* a short last batch is filled with its first image */
+            MDLDM__TRY(mdldm__dataset_item(env, t->dataset, t->validation_items[first + (i < n ? i : 0)], -1,
+                                           s->images + i * image));
+        vq_losses losses;
+        MDLDM__TRY(run(t, s, &s->validation, t->validation_plan, 0, 0, &losses));
+        mdldm__codebook_usage_add(&s->codebook, s->codes, n * cells(s));
+        for (int64_t i = 0; i < n; i++) {
+            double value;
+            const float *a = s->images + i * image, *b = s->rebuilt + i * image;
+            psnr += mdldm__psnr(a, b, (size_t)image, 2.0);
+            MDLDM__TRY(mdldm__ssim(env, a, b, s->resolution, s->resolution, 3, 2.0, &value));
+            ssim += value;
+            double sum = 0.0;
+            for (int64_t k = 0; k < image; k++)
+                sum += fabs((double)a[k] - (double)b[k]);
+            l1 += sum / (double)image;
+        }
+    }
+    const double count = (double)t->validation_count;
+    int64_t used;
+    double perplexity;
+    mdldm__codebook_usage_report(&s->codebook, &used, &perplexity);
+    mdldm__trainer_metric_set(t, "val_psnr", psnr / count);
+    mdldm__trainer_metric_set(t, "val_ssim", ssim / count);
+    mdldm__trainer_metric_set(t, "val_l1", l1 / count);
+    mdldm__trainer_metric_set(t, "val_codes_used", (double)used);
+    mdldm__trainer_metric_set(t, "val_perplexity", perplexity);
+    return MDLDM_OK;
+}
+
+/* The scale of the latents: 1/std over the training images (Rombach et al. 2022, appendix G), kept in
+ * the config as scaling_factor, with the mean and std of each channel beside it. */
+static mdldm_status measure_scale(mdldm_trainer *t)
+{
+    enum { MOST = 2048 };
+    vq_state *s = t->stage_state;
+    mdldm__env *env = &t->ctx->env;
+    mdldm__component *c = t->component;
+    const int64_t image = s->resolution * s->resolution * 3;
+    const int64_t stride = (t->train_count + MOST - 1) / MOST;
+    const size_t size = (size_t)(s->width * cells(s));
+    double sum[64] = {0}, square[64] = {0}, total = 0.0, total_square = 0.0;
+    int64_t items = 0;
+    float *pixels = mdldm__alloc(&t->env, (size_t)image * sizeof *pixels);
+    float *latent = mdldm__alloc(&t->env, size * sizeof *latent);
+    mdldm_status status = pixels != NULL && latent != NULL ? MDLDM_OK : mdldm__oom(env, "latent statistics");
+    c->ae.scaling_factor = 1.0f;
+    for (int64_t i = 0; status == MDLDM_OK && i < t->train_count; i += stride, items++) {
+        status = mdldm__progress(env, "measure", i, t->train_count);
+        if (status == MDLDM_OK)
+            status = mdldm_dataset_read(t->ctx, t->dataset, t->train_items[i], pixels, (size_t)image);
+        if (status == MDLDM_OK)
+            status = mdldm_encode(t->ctx, t->model, pixels, 1, s->resolution, s->resolution, latent, size);
+        for (int64_t k = 0; status == MDLDM_OK && k < s->width; k++)
+            for (int64_t p = 0; p < cells(s); p++) {
+                double v = (double)latent[k * cells(s) + p];
+                sum[k] += v;
+                square[k] += v * v;
+            }
+    }
+    mdldm__free(&t->env, pixels);
+    mdldm__free(&t->env, latent);
+    MDLDM__TRY(status);
+    json_t *means = json_array(), *stds = json_array();
+    const double n = (double)(items * cells(s));
+    for (int64_t k = 0; k < s->width; k++) {
+        total += sum[k];
+        total_square += square[k];
+        const double mean = sum[k] / n, variance = square[k] / n - mean * mean;
+        json_array_append_new(means, json_real(mean));
+        json_array_append_new(stds, json_real(sqrt(variance > 0.0 ? variance : 0.0)));
+    }
+    const double all = n * (double)s->width, mean = total / all;
+    const double deviation = sqrt(fmax(total_square / all - mean * mean, 0.0));
+    double scale = t->options.scaling_factor > 0.0 ? t->options.scaling_factor : 1.0 / deviation;
+    if (!isfinite(scale)) {
+        json_decref(means);
+        json_decref(stds);
+        return mdldm__error(env, MDLDM_ERROR_NUMERIC,
+                            "the latents of the training images have a standard deviation of %g: the encoder "
+                            "has collapsed; train again with a lower learning_rate",
+                            deviation);
+    }
+    c->ae.scaling_factor = (float)scale;
+    if (json_object_set_new(c->config, "scaling_factor", json_real(scale)) != 0 ||
+        json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
+        json_object_set_new(t->model->extra, "latent_std", stds) != 0)
+        return mdldm__oom(env, "latent statistics");
+    mdldm__trainer_metric_set(t, "scaling_factor", scale);
+    mdldm__log(env, 2, "latents: standard deviation %.4g, scaling_factor %.5g", deviation, scale);
+    return MDLDM_OK;
+}
+
+static mdldm_status save_declare(mdldm_trainer *t, mdldm__st_writer *w)
+{
+    const vq_state *s = t->stage_state;
+    const int64_t size[1] = {s->codebook.size}, sums[2] = {s->codebook.size, s->codebook.width};
+    MDLDM__TRY(mdldm__st_writer_declare(w, "codebook.counts", MDLDM_F32, 1, size));
+    MDLDM__TRY(mdldm__st_writer_declare(w, "codebook.sums", MDLDM_F32, 2, sums));
+    return mdldm__st_writer_declare(w, "codebook.age", MDLDM_I32, 1, size);
+}
+
+static mdldm_status save_data(mdldm_trainer *t, mdldm__st_writer *w)
+{
+    const mdldm__codebook *cb = &((const vq_state *)t->stage_state)->codebook;
+    MDLDM__TRY(mdldm__st_writer_data(w, cb->counts, (size_t)cb->size * sizeof *cb->counts));
+    MDLDM__TRY(mdldm__st_writer_data(w, cb->sums, (size_t)(cb->size * cb->width) * sizeof *cb->sums));
+    return mdldm__st_writer_data(w, cb->age, (size_t)cb->size * sizeof *cb->age);
+}
+
+static mdldm_status load_array(mdldm_trainer *t, const mdldm__safetensors *st, const char *name, int32_t dtype,
+                               void *out, size_t bytes)
+{
+    const mdldm__st_tensor *x = mdldm__safetensors_find(st, name);
+    if (x == NULL || x->dtype != dtype || x->bytes != bytes)
+        return mdldm__error(&t->ctx->env, MDLDM_ERROR_FORMAT,
+                            "the checkpoint's %s is missing or of another size than this model's codebook",
+                            name);
+    memcpy(out, x->data, bytes);
+    return MDLDM_OK;
+}
+
+static mdldm_status load(mdldm_trainer *t, const mdldm__safetensors *st)
+{
+    vq_state *s = t->stage_state;
+    mdldm__codebook *cb = &s->codebook;
+    MDLDM__TRY(load_array(t, st, "codebook.counts", MDLDM_F32, cb->counts,
+                          (size_t)cb->size * sizeof *cb->counts));
+    MDLDM__TRY(load_array(t, st, "codebook.sums", MDLDM_F32, cb->sums,
+                          (size_t)(cb->size * cb->width) * sizeof *cb->sums));
+    MDLDM__TRY(load_array(t, st, "codebook.age", MDLDM_I32, cb->age, (size_t)cb->size * sizeof *cb->age));
+    return open_loader(t, s);
+}
+
+const mdldm__stage_ops mdldm__stage_vq = {.name = "autoencoder",
+                                          .prepare = prepare,
+                                          .start = start,
+                                          .micro = micro,
+                                          .after_step = after_step,
+                                          .validate = validate,
+                                          .update_model = measure_scale,
+                                          .save_declare = save_declare,
+                                          .save_data = save_data,
+                                          .load = load,
+                                          .release = release};
