@@ -274,12 +274,41 @@ static void a_file_lost_later_is_an_error(void **state)
     mdldm_dataset_free(d);
 }
 
+/* Root may read everything: the test lays its rights down for a while. */
+static void files_without_permission(void **state)
+{
+    (void)state;
+    picture("a/1.png", 1);
+    picture("a/2.png", 1);
+    picture("b/1.png", 1);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(temp_path(folder, "a/2.png"), 0), 0);
+    const int root = geteuid() == 0;
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    mdldm_dataset *d = open_ok(folder);
+    assert_items(d, "0:a/1.png 1:b/1.png");
+    assert_non_null(strstr(logged, "Permission denied"));
+    mdldm_dataset_free(d);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(temp_path(folder, "b"), 0), 0);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    open_fails(folder, MDLDM_ERROR_IO, "/b'", "Permission denied"); /* a class would be missing */
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(temp_path(folder, "b"), 0755), 0);
+}
+
 /* ---- zip ---- */
 
 typedef struct zipped {
     const char *name;
-    uint8_t red;
+    uint8_t red; /* the colour of its pixels; in larger pictures, of some */
 } zipped;
+
+static int zip_side = 8;
 
 static const char *make_zip(const char *name, const zipped *files, int count)
 {
@@ -290,12 +319,16 @@ static const char *make_zip(const char *name, const zipped *files, int count)
     mdldm__env env;
     mdldm__env_init(&env, NULL);
     for (int i = 0; i < count; i++) {
-        uint8_t rgb[192];
-        for (int k = 0; k < 192; k++)
-            rgb[k] = files[i].red;
+        static uint8_t rgb[160 * 160 * 3];
+        if (zip_side == 8)
+            memset(rgb, files[i].red, 192);
+        else
+            image_noise(zip_side, zip_side, rgb);
+        for (int k = 0; zip_side > 8 && k < zip_side * 40; k++)
+            rgb[k] = (uint8_t)(files[i].red * 9);
         char *png = NULL;
         size_t size = 0;
-        assert_int_equal(mdldm__png_encode(&env, "x", rgb, 8, 8, &png, &size), MDLDM_OK);
+        assert_int_equal(mdldm__png_encode(&env, "x", rgb, zip_side, zip_side, &png, &size), MDLDM_OK);
         char *kept = malloc(size); /* libzip frees it */
         assert_non_null(kept);
         memcpy(kept, png, size);
@@ -321,6 +354,45 @@ static void zip_is_listed_like_a_folder(void **state)
     assert_int_equal(rgb[100], 10);
     assert_int_equal(mdldm_dataset_read_rgb8(ctx, d, 1, rgb, 192), MDLDM_OK);
     assert_int_equal(rgb[100], 23);
+    mdldm_dataset_free(d);
+}
+
+/* Noise does not compress: long entries, so that readers without a lock would meet in the file. */
+static void threads_share_a_zip(void **state)
+{
+    (void)state;
+    enum { COUNT = 20, SIDE = 160, BATCH = 5 };
+    zipped files[COUNT];
+    char names[COUNT][16];
+    int64_t all[COUNT];
+    float expected[COUNT][192], images[BATCH * 192];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(names[i], sizeof names[i], "%d.png", i);
+        files[i] = (zipped){names[i], (uint8_t)i};
+        all[i] = i;
+    }
+    zip_side = SIDE;
+    mdldm_dataset *d = open_ok(make_zip("m.zip", files, COUNT));
+    zip_side = 8;
+    mdldm__env env;
+    mdldm__env_init(&env, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(mdldm__dataset_item(&env, d, i, -1, expected[i]), MDLDM_OK);
+        assert_true(i == 0 || memcmp(expected[i], expected[i - 1], sizeof expected[i]) != 0);
+    }
+    mdldm__loader *l = NULL;
+    assert_int_equal(mdldm__loader_create(&env, d, all, COUNT, BATCH, 3, 0, 4, &l), MDLDM_OK);
+    for (int b = 0; b < 40; b++) {
+        int64_t items[BATCH];
+        uint8_t rgb[192];
+        if (mdldm__loader_next(&env, l, images, NULL, items) != MDLDM_OK)
+            fail_msg("%s", env.error);
+        for (int i = 0; i < BATCH; i++)
+            assert_memory_equal(images + i * 192, expected[items[i]], sizeof expected[0]);
+        /* and the caller reads beside them */
+        assert_int_equal(mdldm_dataset_read_rgb8(ctx, d, b % COUNT, rgb, 192), MDLDM_OK);
+    }
+    mdldm__loader_free(l);
     mdldm_dataset_free(d);
 }
 
@@ -544,7 +616,9 @@ int main(void)
         TEST(a_link_to_the_folder_above_ends),
         TEST(opening_can_be_cancelled),
         TEST(a_file_lost_later_is_an_error),
+        TEST(files_without_permission),
         TEST(zip_is_listed_like_a_folder),
+        TEST(threads_share_a_zip),
         TEST(outer_folder_of_a_zip_is_no_class),
         TEST(hostile_zips_are_refused),
         TEST(broken_zips_are_refused),
