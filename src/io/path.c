@@ -97,7 +97,7 @@ static int remove_content(int fd)
 
 mdldm_status mdldm__remove_tree(mdldm__env *env, const char *path)
 {
-    if (unlink(path) == 0 || errno == ENOENT)
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
         return MDLDM_OK;
     int failed = 1;
     if (errno == EISDIR || errno == EPERM) {

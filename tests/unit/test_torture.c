@@ -195,9 +195,9 @@ static void data_sets(void **state)
 {
     (void)state;
     int threads = 0;
-    assert_true(torture_run("data set", dataset_scenario, &threads, 400) > 50);
+    assert_true(torture_run("data set", dataset_scenario, &threads, 150) > 50);
     threads = 1;
-    assert_true(torture_run("data set with threads", dataset_scenario, &threads, 200) > 50);
+    assert_true(torture_run("data set with threads", dataset_scenario, &threads, 100) > 50);
 }
 
 /* ---- schedulers ---- */
@@ -267,7 +267,7 @@ static mdldm_status create_scenario(torture *t, void *user, char sentence[1024])
 static void model_create(void **state)
 {
     (void)state;
-    assert_true(torture_run("model create", create_scenario, NULL, 500) > 100);
+    assert_true(torture_run("model create", create_scenario, NULL, 120) > 100);
 }
 
 static mdldm_status save_body(mdldm_context *ctx, torture *t)
@@ -297,7 +297,7 @@ static mdldm_status save_scenario(torture *t, void *user, char sentence[1024])
 static void model_load_and_save(void **state)
 {
     (void)state;
-    assert_true(torture_run("model load and save", save_scenario, NULL, 500) > 100);
+    assert_true(torture_run("model load and save", save_scenario, NULL, 120) > 100);
     /* Whatever failed, the saved model is whole and nothing lies beside it. */
     mdldm_context *ctx;
     mdldm_model *m;
@@ -340,7 +340,7 @@ static mdldm_status run_scenario(torture *t, void *user, char sentence[1024])
 static void model_run(void **state)
 {
     (void)state;
-    assert_true(torture_run("model run", run_scenario, NULL, 500) > 100);
+    assert_true(torture_run("model run", run_scenario, NULL, 120) > 100);
 }
 
 static int setup(void **state)
