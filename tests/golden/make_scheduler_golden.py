@@ -31,7 +31,7 @@ from diffusers.schedulers import scheduling_ddpm, scheduling_euler_ancestral_dis
 warnings.filterwarnings("ignore")
 diffusers.utils.logging.set_verbosity_error()
 
-SHAPE = (2, 2, 3, 3)
+SHAPE = (2, 2, 2, 2)
 COUNT = math.prod(SHAPE)
 NOISES = 32
 rng = np.random.default_rng(20260101)
