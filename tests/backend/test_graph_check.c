@@ -18,18 +18,6 @@
 #include "../support/test_host.h"
 #include "util/rng.h"
 
-static int find_case(const char *wanted)
-{
-    for (int i = 0; i < op_case_count(); i++) {
-        op_family family;
-        int32_t act;
-        if (strcmp(op_case_name(i, &family, &act), wanted) == 0)
-            return i;
-    }
-    fail_msg("no case '%s'", wanted);
-    return -1;
-}
-
 static mdldm_status check(test_host *h, const op_case *c, int32_t store_flags)
 {
     mdldm_param_desc *params = mdldm__params_desc(&c->params);
@@ -153,7 +141,7 @@ static void mistakes_are_named(void **state)
         op_case c;
         test_host h;
         test_host_init(&h, NULL);
-        op_case_open(&c, find_case(mistakes[i].name));
+        op_case_open(&c, op_case_find(mistakes[i].name, MDLDM_F32));
         if (check(&h, &c, MDLDM_STORE_TRAIN) != MDLDM_OK)
             fail_msg("%s: %s", c.name, h.error);
         mistakes[i].damage(&c, op_of(&c, mistakes[i].kind));
@@ -172,7 +160,7 @@ static void gradients_need_a_training_store(void **state)
     op_case c;
     test_host h;
     test_host_init(&h, NULL);
-    op_case_open(&c, find_case("conv 3x3"));
+    op_case_open(&c, op_case_find("conv 3x3", MDLDM_F32));
     assert_int_equal(check(&h, &c, 0), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_non_null(strstr(h.error, "not opened for training"));
     c.graph.op_count = 0;
@@ -299,7 +287,7 @@ static void costs(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         op_case c;
-        op_case_open(&c, find_case(cases[i].name));
+        op_case_open(&c, op_case_find(cases[i].name, MDLDM_F32));
         mdldm_graph_desc desc = mdldm__graph_desc(&c.graph);
         assert_int_equal(mdldm__graph_macs(&desc), cases[i].macs);
         op_case_close(&c);

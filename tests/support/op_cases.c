@@ -155,6 +155,18 @@ const char *op_case_name(int index, op_family *family, int32_t *act)
     return table[entry].name;
 }
 
+int op_case_find(const char *name, int32_t act)
+{
+    for (int i = 0; i < op_case_count(); i++) {
+        op_family family;
+        int32_t case_act;
+        if (strcmp(op_case_name(i, &family, &case_act), name) == 0 && case_act == act)
+            return i;
+    }
+    fail_msg("there is no case '%s'", name);
+    return -1;
+}
+
 /* ---- Opening ---- */
 
 static void fill_feed(op_case *c, int index)
@@ -249,12 +261,8 @@ static mdldm_status bind_all(op_case *c, const mdldm_backend *backend, mdldm_sto
     return MDLDM_OK;
 }
 
-static mdldm_status run_plan(op_case *c, const mdldm_backend *backend, mdldm_device *device,
-                             mdldm_store *store)
+int op_case_bindings(op_case *c, mdldm_binding bindings[OP_CASE_FEEDS + OP_CASE_READS])
 {
-    mdldm_graph_desc desc = mdldm__graph_desc(&c->graph);
-    mdldm_plan *plan = NULL;
-    mdldm_binding bindings[OP_CASE_FEEDS + OP_CASE_READS];
     int count = 0;
     for (int i = 0; i < c->feed_count; i++) {
         op_feed *f = &c->feeds[i];
@@ -269,6 +277,16 @@ static mdldm_status run_plan(op_case *c, const mdldm_backend *backend, mdldm_dev
                                                 .dtype = MDLDM_F32,
                                                 .layout = MDLDM_LAYOUT_NHWC,
                                                 .data = c->reads[i].values};
+    return count;
+}
+
+static mdldm_status run_plan(op_case *c, const mdldm_backend *backend, mdldm_device *device,
+                             mdldm_store *store)
+{
+    mdldm_graph_desc desc = mdldm__graph_desc(&c->graph);
+    mdldm_plan *plan = NULL;
+    mdldm_binding bindings[OP_CASE_FEEDS + OP_CASE_READS];
+    int count = op_case_bindings(c, bindings);
     MDLDM__TRY(backend->plan_compile(device, store, &desc, 0, &plan));
     mdldm_status status = backend->plan_run(plan, bindings, count, MDLDM_RUN_CHECK_FINITE);
     backend->plan_close(plan);

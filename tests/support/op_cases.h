@@ -67,6 +67,11 @@ void op_case_close(op_case *c);
 /* Name and family without building. */
 const char *op_case_name(int index, op_family *family, int32_t *act);
 
+/* The case called NAME in F32 (act) or BF16; fails the test when there is none. */
+int op_case_find(const char *name, int32_t act);
+/* Bindings of all feeds and of the reads that are tensors; their number. */
+int op_case_bindings(op_case *c, mdldm_binding bindings[OP_CASE_FEEDS + OP_CASE_READS]);
+
 /* Compiles and runs the case on an opened device; fills reads[].values. On failure the sentence is the
  * device's host's. */
 mdldm_status op_case_run(op_case *c, const mdldm_backend *backend, mdldm_device *device);

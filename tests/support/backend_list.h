@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ * The backends that a test of all backends runs on. */
+#ifndef MDLDM_TESTS_BACKEND_LIST_H
+#define MDLDM_TESTS_BACKEND_LIST_H
+
+#include "mdldm/mdldm_backend.h"
+
+enum { MOST_BACKENDS = 8 };
+
+/* Those that can run here, the reference first; says on standard output which are left out and why.
+ * Plug-ins are found in $MDLDM_BACKEND_DIR, else in build/backends beside the test programs. They stay
+ * loaded. */
+int backend_list(const mdldm_backend *list[MOST_BACKENDS]);
+
+#endif
