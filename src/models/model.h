@@ -66,7 +66,7 @@ struct mdldm_model {
     json_t *scheduler; /* scheduler_config.json, never NULL once a UNet is there */
     json_t *index;     /* model_index.json as read, or NULL */
     char *autoencoder_folder; /* "vqvae" or "vae" */
-    /* What diffusers has no place for, kept in model_index.json under "mdldm": */
+    /* What diffusers has no place for, kept in model_index.json under "_mdldm": */
     json_t *extra;     /* {"class_names":[...], "null_class":int|absent, "latent_mean":[..],
                           "latent_std":[..], "resolution":int, "colormap":str, "training":{...}} */
     struct mdldm__text *texts; /* strings handed out by queries; they live as long as the model */
@@ -137,7 +137,7 @@ mdldm_status mdldm__model_write(mdldm__env *env, const mdldm_model *m, const cha
 /* Whether autoencoder, UNet, class names and unconditional row fit together. where: for messages. */
 mdldm_status mdldm__model_check(mdldm__env *env, const char *where, const mdldm_model *m);
 /* The component folder of dir that holds its autoencoder or UNet (new string), dir itself for a lone
- * component; *extra: a new reference to the "mdldm" object of its model_index.json, or NULL. */
+ * component; *extra: a new reference to the "_mdldm" object of its model_index.json, or NULL. */
 mdldm_status mdldm__model_find_component(mdldm__env *env, const char *dir, int unet, char **folder,
                                          json_t **extra);
 

@@ -111,9 +111,9 @@ static mdldm_status load_pipeline(mdldm_model *m, const char *dir, const char *p
         return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
                             "%s lists no vqvae, vae or unet: there is nothing to load", path);
     warn_other_components(env, path, m->index);
-    const json_t *extra = json_object_get(m->index, "mdldm");
+    const json_t *extra = json_object_get(m->index, "_mdldm");
     if (extra != NULL && !json_is_object(extra))
-        return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: key \"mdldm\" must be an object", path);
+        return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: key \"_mdldm\" must be an object", path);
     if (extra != NULL) {
         json_decref(m->extra);
         m->extra = json_deep_copy(extra);
@@ -189,7 +189,7 @@ mdldm_status mdldm__model_find_component(mdldm__env *env, const char *dir, int u
         } else {
             *folder = mdldm__path_join(env, dir, name);
             status = *folder != NULL ? MDLDM_OK : mdldm__oom(env, "a path");
-            *extra = json_incref(json_object_get(index, "mdldm"));
+            *extra = json_incref(json_object_get(index, "_mdldm"));
         }
     }
     json_decref(index);

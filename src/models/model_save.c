@@ -48,9 +48,9 @@ static json_t *make_index(const mdldm_model *m)
     if (m->autoencoder != NULL)
         failed |= list_component(index, m->autoencoder_folder, mdldm__component_class(m->autoencoder));
     if (json_object_size(m->extra) > 0)
-        failed |= json_object_set(index, "mdldm", m->extra);
+        failed |= json_object_set(index, "_mdldm", m->extra);
     else
-        json_object_del(index, "mdldm");
+        json_object_del(index, "_mdldm");
     if (failed) {
         json_decref(index);
         return NULL;
