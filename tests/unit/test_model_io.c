@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "io/io_fault.h"
 #include "models/model.h"
 #include "../support/small_model.h"
 #include "../support/temp_dir.h"
@@ -330,6 +331,34 @@ static void a_failed_save_changes_nothing(void **state)
     temp_dir_remove(folder);
 }
 
+/* A full disk at any point of saving: an error, and the earlier model is whole. */
+static void a_full_disk(void **state)
+{
+    (void)state;
+    char *folder = temp_dir_make();
+    mdldm_context *ctx = context();
+    mdldm_model *m = saved_model(ctx, folder, small_vq_config), *again;
+    mdldm__io_fail_after(0);
+    assert_int_equal(mdldm_model_save(ctx, m, temp_path(folder, "m")), MDLDM_OK);
+    int operations = mdldm__io_operations();
+    assert_true(operations > 20);
+    for (int n = 1; n <= operations; n += n < 10 || n > operations - 10 ? 1 : 5) {
+        mdldm__io_fail_after(n);
+        mdldm_status status = mdldm_model_save(ctx, m, temp_path(folder, "m"));
+        mdldm__io_fail_after(0);
+        if (status != MDLDM_OK) { /* what only tidies up may fail unnoticed */
+            assert_int_equal(status, MDLDM_ERROR_IO);
+            assert_non_null(strstr(mdldm_context_error(ctx), "/m"));
+        }
+        assert_int_equal(mdldm_model_load(ctx, temp_path(folder, "m"), &again), MDLDM_OK);
+        same_weights(m->unet, again->unet);
+        mdldm_model_free(again);
+    }
+    mdldm_model_free(m);
+    mdldm_context_free(ctx);
+    temp_dir_remove(folder);
+}
+
 static mdldm_status create_with(mdldm_context *ctx, const char *const pairs[][2], mdldm_model **m)
 {
     mdldm_options *options;
@@ -426,7 +455,8 @@ int main(void)
         cmocka_unit_test(what_is_saved_loads_again), cmocka_unit_test(facts),
         cmocka_unit_test(missing_files),             cmocka_unit_test(truncated_weights),
         cmocka_unit_test(tensors_that_do_not_fit),   cmocka_unit_test(indices_that_do_not_fit),
-        cmocka_unit_test(a_failed_save_changes_nothing), cmocka_unit_test(new_models_from_options),
+        cmocka_unit_test(a_failed_save_changes_nothing), cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(new_models_from_options),
         cmocka_unit_test(options_that_do_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
