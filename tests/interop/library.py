@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The few calls of libmdldm.so.0 that the interoperability check needs, through ctypes."""
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_void_p
 
 import numpy as np
 
@@ -27,7 +27,6 @@ class Library:
         self.lib.mdldm_context_error.restype = c_char_p
         self.lib.mdldm_context_error.argtypes = [c_void_p]
         self.lib.mdldm_context_backend.restype = c_char_p
-        self.lib.mdldm_sampler_steps.restype = c_int64
         self.ctx = c_void_p()
         self.call("context_create", byref(self.ctx), context=False)
         self.call("context_use_backend", backend.encode())
@@ -98,7 +97,7 @@ class Library:
         n, _, h, w = latent.shape
         latent, address = floats(np.array(latent, np.float32))
         shape = (c_int64(n), c_int64(h), c_int64(w))
-        self.lib.mdldm_sampler_timestep.restype = ctypes.c_double
+        self.lib.mdldm_sampler_steps.restype, self.lib.mdldm_sampler_timestep.restype = c_int64, c_double
         for k in range(self.lib.mdldm_sampler_steps(sampler)):
             if noises is None:
                 self.call("denoise_step", sampler, address, *shape, integers(labels), c_int64(0), c_int64(k))
