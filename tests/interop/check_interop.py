@@ -210,10 +210,33 @@ def diffusers_to_ours(lib, work):
             report_equal(f"tensors of {folder_name} after our save", len(different), 0)
 
 
+@torch.no_grad()
+def full_size(lib, work):
+    """The largest preset's own shapes: kernels choose other paths there than for tiny models."""
+    print("the ldm-256 architecture, random weights by diffusers")
+    vqvae = VQModel(down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+                    block_out_channels=(128, 256, 512), layers_per_block=2, sample_size=256,
+                    num_vq_embeddings=8192, scaling_factor=0.9)
+    unet = UNet2DModel(sample_size=64)
+    for seed, part, folder in ((81, vqvae, work / "full-vq"), (82, unet, work / "full-unet")):
+        randomise(part, seed, gain=1.0).eval()
+        if part is vqvae:  # codes among the latents, not far outside of them
+            latent = part.encode(torch.rand((1, 3, 64, 64)) * 2 - 1).latents
+            part.quantize.embedding.weight.mul_(latent.std()).add_(latent.mean())
+        part.save_pretrained(folder)
+        model = lib.load(folder)
+        if part is vqvae:
+            compare_autoencoder(lib, model, part, 256)
+        else:
+            compare_unet(lib, model, part, 64, None)
+        lib.free_model(model)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", default="auto", help="backend of the library (default: auto)")
     parser.add_argument("--keep", action="store_true", help="keep the working folder and name it")
+    parser.add_argument("--full-size", action="store_true", help="also the largest preset's shapes (some GB)")
     arguments = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     os.environ.setdefault("MDLDM_BACKEND_DIR", str(ROOT / "build/backends"))
@@ -224,6 +247,8 @@ def main():
         diffusers_to_ours(lib, work)
         ours_to_diffusers(lib, work)
         check_training.check(lib, work, report)
+        if arguments.full_size:
+            full_size(lib, work)
     finally:
         if arguments.keep:
             print(f"kept {work}")
