@@ -10,7 +10,8 @@
 
 #include "../support/golden.h"
 
-/* Observed: see docs/TESTING.md. f32 differs from torch by no more than torch from its own double. */
+/* Observed on reference and cpu: f32 outputs 1.7e-6, gradients 1.6e-6, losses 4.1e-7 (torch from its own
+ * double: 1e-6); bf16 outputs 3.1e-2, gradients 2.3e-2, losses 3.2e-3 (torch in bf16: outputs 1.8e-2). */
 static double tolerance(const golden *g, double f32, double bf16)
 {
     return strcmp(g->run->precision, "bf16") == 0 ? bf16 : f32;
@@ -162,10 +163,10 @@ static void train_vq(golden *g)
     golden_train_open(g, c, &graph, &t);
     golden_train_run(g, &t, bindings, 4);
     losses[3] = l1_weight * losses[0] + l2_weight * losses[1] + (commitment + codebook_weight) * losses[2];
-    golden_compare(g, "losses", losses, 1, tolerance(g, 1e-5, 2e-2), NULL);
-    golden_compare_gradients(g, &t, c, 1, tolerance(g, 1e-4, 6e-2));
+    golden_compare(g, "losses", losses, 1, tolerance(g, 2e-6, 1e-2), NULL);
+    golden_compare_gradients(g, &t, c, 1, tolerance(g, 1e-5, 6e-2));
     golden_train_run(g, &t, bindings, 4); /* gradients add up */
-    golden_compare_gradients(g, &t, c, 2, tolerance(g, 1e-4, 6e-2));
+    golden_compare_gradients(g, &t, c, 2, tolerance(g, 1e-5, 6e-2));
     golden_train_close(&t);
     mdldm__graph_free(&graph);
 }
@@ -192,8 +193,8 @@ static void train_kl(golden *g)
     golden_train_open(g, c, &graph, &t);
     golden_train_run(g, &t, bindings, 5);
     losses[0] += losses[1];
-    golden_compare(g, "losses", losses, 1, tolerance(g, 1e-5, 2e-2), NULL);
-    golden_compare_gradients(g, &t, c, 1, tolerance(g, 1e-4, 6e-2));
+    golden_compare(g, "losses", losses, 1, tolerance(g, 2e-6, 1e-2), NULL);
+    golden_compare_gradients(g, &t, c, 1, tolerance(g, 1e-5, 6e-2));
     golden_train_close(&t);
     mdldm__graph_free(&graph);
 }
