@@ -343,6 +343,133 @@ static void model_run(void **state)
     assert_true(torture_run("model run", run_scenario, NULL, 120) > 100);
 }
 
+/* ---- generating ---- */
+
+static mdldm_status generate_body(mdldm_context *ctx, torture *t)
+{
+    (void)t;
+    static float pixels[3 * 16 * 16];
+    mdldm_model *m = NULL;
+    mdldm_options *options = NULL;
+    mdldm_sampler *sampler = NULL;
+    mdldm_status status = mdldm_model_load(ctx, pipeline, &m);
+    if (status == MDLDM_OK)
+        status = mdldm_options_create(ctx, &options);
+    if (status == MDLDM_OK)
+        status = mdldm_options_set_string(ctx, options, "scheduler", "dpmsolver++");
+    if (status == MDLDM_OK)
+        status = mdldm_options_set_int(ctx, options, "num_inference_steps", 3);
+    if (status == MDLDM_OK)
+        status = mdldm_sampler_create(ctx, m, options, &sampler);
+    mdldm_model_free(m); /* the sampler keeps it */
+    if (status == MDLDM_OK)
+        status = mdldm_generate(ctx, sampler, 1, 16, 16, NULL, 0, pixels, 3 * 16 * 16);
+    mdldm_sampler_free(sampler);
+    mdldm_options_free(options);
+    return status;
+}
+
+static mdldm_status generate_scenario(torture *t, void *user, char sentence[1024])
+{
+    (void)user;
+    return with_context(t, sentence, generate_body);
+}
+
+static void generate(void **state)
+{
+    (void)state;
+    assert_true(torture_run("generate", generate_scenario, NULL, 100) > 100);
+}
+
+/* ---- training ---- */
+
+static mdldm_stage stage;
+
+static mdldm_status set_train_options(mdldm_context *ctx, mdldm_options *o, int resume)
+{
+    static const struct {
+        const char *key, *value;
+    } settings[] = {{"resolution", "16"},        {"train_batch_size", "2"}, {"eval_batch_size", "2"},
+                    {"use_ema", "1"},            {"lr_warmup_steps", "0"},  {"max_train_steps", "3"},
+                    {"validation_fraction", "0.25"}, {"validation_gap", "0"},   {"restart_dead_codes", "1"},
+                    {"model_config_name_or_path", pipeline}};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        mdldm_status status = mdldm_options_parse(ctx, o, settings[i].key, settings[i].value);
+        if (status != MDLDM_OK)
+            return status;
+    }
+    mdldm_status status = mdldm_options_set_string(ctx, o, "output_dir", temp_path(folder, "run"));
+    if (status == MDLDM_OK && resume)
+        status = mdldm_options_set_string(ctx, o, "resume_from_checkpoint", "latest");
+    else if (status == MDLDM_OK)
+        status = mdldm_options_set_int(ctx, o, "overwrite_output_dir", 1);
+    return status;
+}
+
+/* Two steps with a checkpoint between them, or one step from that checkpoint. */
+static mdldm_status train(mdldm_context *ctx, mdldm_model *m, mdldm_dataset *d, mdldm_options *o, int resume)
+{
+    mdldm_trainer *trainer = NULL;
+    mdldm_status status = set_train_options(ctx, o, resume);
+    if (status == MDLDM_OK)
+        status = mdldm_trainer_create(ctx, stage, m, d, o, &trainer);
+    if (status == MDLDM_OK && !resume)
+        status = mdldm_trainer_step(ctx, trainer);
+    if (status == MDLDM_OK && !resume)
+        status = mdldm_trainer_checkpoint(ctx, trainer);
+    if (status == MDLDM_OK)
+        status = mdldm_trainer_step(ctx, trainer);
+    if (status == MDLDM_OK)
+        assert_int_equal(mdldm_trainer_global_step(trainer), 2);
+    if (status == MDLDM_OK && resume)
+        status = mdldm_trainer_validate(ctx, trainer);
+    if (status == MDLDM_OK && resume)
+        status = mdldm_trainer_update_model(ctx, trainer);
+    mdldm_trainer_free(trainer);
+    return status;
+}
+
+static mdldm_status train_body(mdldm_context *ctx, torture *t)
+{
+    (void)t;
+    mdldm_options *first = NULL, *second = NULL;
+    mdldm_model *m = NULL;
+    mdldm_dataset *d = NULL;
+    mdldm_status status = mdldm_options_create(ctx, &first);
+    if (status == MDLDM_OK)
+        status = mdldm_options_create(ctx, &second);
+    if (status == MDLDM_OK)
+        status = set_train_options(ctx, first, 0);
+    if (status == MDLDM_OK)
+        status = mdldm_model_create(ctx, first, &m);
+    if (status == MDLDM_OK)
+        status = mdldm_dataset_open(ctx, data_set, first, &d);
+    if (status == MDLDM_OK)
+        status = train(ctx, m, d, first, 0);
+    if (status == MDLDM_OK)
+        status = train(ctx, m, d, second, 1);
+    mdldm_dataset_free(d);
+    mdldm_model_free(m);
+    mdldm_options_free(first);
+    mdldm_options_free(second);
+    return status;
+}
+
+static mdldm_status train_scenario(torture *t, void *user, char sentence[1024])
+{
+    (void)user;
+    return with_context(t, sentence, train_body);
+}
+
+static void training(void **state)
+{
+    (void)state;
+    stage = MDLDM_STAGE_AUTOENCODER;
+    assert_true(torture_run("stage 1", train_scenario, NULL, 80) > 100);
+    stage = MDLDM_STAGE_DIFFUSION;
+    assert_true(torture_run("stage 2", train_scenario, NULL, 80) > 100);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -368,6 +495,8 @@ int main(void)
         cmocka_unit_test(model_create),
         cmocka_unit_test(model_load_and_save),
         cmocka_unit_test(model_run),
+        cmocka_unit_test(generate),
+        cmocka_unit_test(training),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
