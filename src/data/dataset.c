@@ -5,7 +5,6 @@
  * an error that names it. */
 #include "data/dataset.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/context.h"
@@ -15,70 +14,12 @@
 #include "data/resize.h"
 #include "util/rng.h"
 
-/* ---- checking the files ---- */
+/* ---- life ---- */
 
-/* What a broken file is; anything else (memory, cancel) ends the opening. */
-static int is_broken(mdldm_status status)
-{
-    return status == MDLDM_ERROR_FORMAT || status == MDLDM_ERROR_UNSUPPORTED || status == MDLDM_ERROR_IO ||
-           status == MDLDM_ERROR_NOT_FOUND;
-}
-
-static mdldm_status check_entry(mdldm__env *env, mdldm_dataset *d, const mdldm__entry *entry)
-{
-    char *data = NULL;
-    size_t size = 0;
-    MDLDM__TRY(mdldm__source_read(env, &d->source, entry, &data, &size));
-    mdldm__image image = {0, 0, NULL};
-    mdldm_status status = mdldm__image_decode(env, entry->name, data, size, &image);
-    mdldm__free(env, data);
-    if (status != MDLDM_OK)
-        return status;
-    int64_t height = 0, width = 0;
-    mdldm__fit_size(image.height, image.width, d->resolution, &height, &width);
-    d->any_cropped |= height != width;
-    mdldm__image_free(env, &image);
-    return MDLDM_OK;
-}
-
-/* Keeps the readable entries, at most max_samples of each class, in place. */
-static mdldm_status check_entries(mdldm__env *env, mdldm_dataset *d, int strict, int64_t max_samples)
-{
-    mdldm__source *source = &d->source;
-    int64_t kept = 0, of_class = 0, last_label = -2;
-    mdldm_status status = MDLDM_OK;
-    const int64_t total = source->count;
-    for (int64_t i = 0; i < total; i++) {
-        mdldm__entry *entry = &source->entries[i];
-        if (entry->label != last_label)
-            of_class = 0;
-        last_label = entry->label;
-        int keep = status == MDLDM_OK && (max_samples == 0 || of_class < max_samples);
-        if (keep) {
-            status = check_entry(env, d, entry);
-            keep = status == MDLDM_OK;
-            if (is_broken(status) && !strict) {
-                mdldm__log(env, 1, "skipped: %s", env->error);
-                d->skipped++;
-                status = MDLDM_OK;
-            }
-        }
-        if (status == MDLDM_OK)
-            status = mdldm__progress(env, "check", i + 1, total);
-        if (keep) {
-            of_class++;
-            source->entries[kept++] = *entry;
-        } else {
-            mdldm__free(source->env, entry->name);
-        }
-    }
-    source->count = kept;
-    return status;
-}
-
-static mdldm_status open_checked(mdldm__env *env, mdldm_dataset *d, const char *path,
+static mdldm_status open_checked(mdldm_context *ctx, mdldm_dataset *d, const char *path,
                                  const mdldm_options *options)
 {
+    mdldm__env *env = &ctx->env;
     d->resolution = mdldm__option_int(options, "resolution");
     d->center_crop = (int)mdldm__option_int(options, "center_crop");
     d->random_flip = (int)mdldm__option_int(options, "random_flip");
@@ -87,8 +28,9 @@ static mdldm_status open_checked(mdldm__env *env, mdldm_dataset *d, const char *
     if (status != MDLDM_OK)
         return mdldm__error(env, status, "%s", d->env.error);
     d->source_open = 1;
-    MDLDM__TRY(check_entries(env, d, (int)mdldm__option_int(options, "strict"),
-                             mdldm__option_int(options, "max_samples")));
+    MDLDM__TRY(mdldm__dataset_check(env, d, (int)mdldm__option_int(options, "strict"),
+                                    mdldm__option_int(options, "max_samples"),
+                                    mdldm__context_thread_count(ctx)));
     if (d->source.count == 0)
         return mdldm__error(env, MDLDM_ERROR_FORMAT, "none of the %lld images of '%s' can be read; the last: %s",
                             (long long)d->skipped, path, env->error);
@@ -115,7 +57,7 @@ mdldm_status mdldm_dataset_open(mdldm_context *ctx, const char *path, const mdld
         return mdldm__oom(env, "data set");
     mdldm__env_init(&d->env, env);
     d->references = 1;
-    mdldm_status status = open_checked(env, d, path, options);
+    mdldm_status status = open_checked(ctx, d, path, options);
     if (status != MDLDM_OK)
         mdldm_dataset_free(d);
     else

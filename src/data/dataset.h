@@ -17,4 +17,10 @@ struct mdldm_dataset {
     int any_cropped; /* 1: some image is not square, so that the crop has a choice */
 };
 
+/* Decodes every entry of d's source on up to threads threads, with the caller's; keeps the readable ones,
+ * the first max_samples of each class (0: all), counts and logs the others, or with strict gives the
+ * first one's error. */
+mdldm_status mdldm__dataset_check(mdldm__env *env, mdldm_dataset *d, int strict, int64_t max_samples,
+                                  int32_t threads);
+
 #endif

@@ -6,10 +6,9 @@
 #include "data/loader.h"
 
 #include <assert.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
+#include "data/thread.h"
 #include "util/rng.h"
 
 typedef struct slot {
@@ -115,13 +114,9 @@ static mdldm_status start_workers(mdldm__env *env, mdldm__loader *l, int32_t wor
     l->threads = mdldm__calloc(env, (size_t)workers, sizeof *l->threads);
     if (l->threads == NULL)
         return mdldm__oom(env, "loader threads");
-    /* Signals are the host's: its handlers must not run on our threads. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     mdldm_status status = MDLDM_OK;
     for (int32_t i = 0; i < workers && status == MDLDM_OK; i++) {
-        const int code = pthread_create(&l->threads[i], NULL, work, l);
+        const int code = mdldm__thread_start(&l->threads[i], work, l);
         if (code != 0)
             status = mdldm__error(env, MDLDM_ERROR_UNAVAILABLE,
                                   "could not start loader thread %d of %d: %s; try a smaller "
@@ -130,7 +125,6 @@ static mdldm_status start_workers(mdldm__env *env, mdldm__loader *l, int32_t wor
         else
             l->thread_count++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 

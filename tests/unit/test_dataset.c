@@ -241,6 +241,42 @@ static void a_link_to_the_folder_above_ends(void **state)
     open_fails(folder, MDLDM_ERROR_FORMAT, "a/up", "nested more than 32");
 }
 
+static void threads_do_not_change_what_opening_finds(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%c/%d.png", 'a' + i / 20, i);
+        if (i % 7 == 3 || i == 40 || i == 41)
+            image_file_broken(temp_path(folder, name));
+        else
+            picture(name, (uint8_t)i);
+    }
+    for (int64_t most = 0; most <= 6; most += 6) {
+        char first[sizeof logged] = "";
+        int64_t count = 0, skipped = 0;
+        assert_int_equal(mdldm_options_set_int(ctx, options, "max_samples", most), MDLDM_OK);
+        for (int32_t threads = 1; threads <= 6; threads++) {
+            assert_int_equal(mdldm_context_set_threads(ctx, threads), MDLDM_OK);
+            logged[0] = '\0';
+            mdldm_dataset *d = open_ok(folder);
+            if (threads == 1) {
+                memcpy(first, logged, sizeof first);
+                count = mdldm_dataset_count(d);
+                skipped = mdldm_dataset_skipped(d);
+            }
+            assert_string_equal(logged, first);
+            assert_int_equal(mdldm_dataset_count(d), count);
+            assert_int_equal(mdldm_dataset_skipped(d), skipped);
+            mdldm_dataset_free(d);
+        }
+        assert_int_equal(count, most == 0 ? 60 - 11 : 18);
+        assert_int_equal(skipped, most == 0 ? 11 : 5); /* 3; 24; 40, 41, 45 */
+    }
+    assert_int_equal(mdldm_options_set_int(ctx, options, "strict", 1), MDLDM_OK);
+    open_fails(folder, MDLDM_ERROR_FORMAT, "a/3.png", "broken PNG");
+}
+
 static int32_t refuse(void *user, const char *stage, int64_t done, int64_t total)
 {
     (void)user;
@@ -614,6 +650,7 @@ int main(void)
         TEST(broken_files_are_named_and_skipped),
         TEST(useless_folders_are_refused),
         TEST(a_link_to_the_folder_above_ends),
+        TEST(threads_do_not_change_what_opening_finds),
         TEST(opening_can_be_cancelled),
         TEST(a_file_lost_later_is_an_error),
         TEST(files_without_permission),
