@@ -53,13 +53,18 @@ def noise_of(shape, seed):
 
 
 @torch.no_grad()
-def denoise(unet, scheduler, latent, steps, labels, ddpm):
-    """The plain diffusers loop; DDPM's noise of step k comes from a generator seeded with k."""
+def denoise(unet, scheduler, latent, steps, labels, ddpm, guidance=1.0):
+    """The plain diffusers loop; DDPM's noise of step k comes from a generator seeded with k. With guidance
+    the last row of the class embedding is the unconditional one."""
     scheduler.set_timesteps(steps)
     latent = latent * scheduler.init_noise_sigma
     noises = []
     for k, t in enumerate(scheduler.timesteps):
         output = unet(scheduler.scale_model_input(latent, t), t, class_labels=labels).sample
+        if guidance != 1.0:
+            nobody = torch.full_like(labels, unet.config.num_class_embeds - 1)
+            free = unet(scheduler.scale_model_input(latent, t), t, class_labels=nobody).sample
+            output = free + guidance * (output - free)
         if ddpm:
             noises.append(noise_of(latent.shape, k).numpy())
             latent = scheduler.step(output, t, latent, generator=torch.Generator().manual_seed(k)).prev_sample
@@ -132,7 +137,14 @@ def ours_to_diffusers(lib, work):
         compare_autoencoder(lib, model, vqvae, 64)
         compare_unet(lib, model, unet, side, classes)
         compare_images(lib, model, unet, vqvae, folder / "scheduler", side, classes)
-        if not classes:
+        if classes:
+            noise, labels = noise_of((2, unet.config.in_channels, side, side), 11), [1, 0]
+            want, _ = denoise(unet, DDIMScheduler.from_pretrained(folder / "scheduler"), noise, 10,
+                              torch.tensor(labels), False, guidance=2.5)
+            got = lib.sample(model, noise.numpy(), labels, None, scheduler="ddim", num_inference_steps=10,
+                             guidance_scale=2.5)
+            report("guided latents", got, want.numpy())
+        else:
             pipeline = LDMPipeline.from_pretrained(folder)
             pipeline.set_progress_bar_config(disable=True)
             pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
