@@ -58,10 +58,11 @@ const mdldm__cpu_kernels *mdldm__cpu_choose_kernels(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+    int level = mdldm__dnnl_vector_bits();
+    if (level >= 512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
         return &mdldm__cpu_kernels_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (level >= 256 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &mdldm__cpu_kernels_avx2;
 #endif
     return &mdldm__cpu_kernels_base;

@@ -32,6 +32,7 @@ mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, in
 void mdldm__cpu_device_close(mdldm_device *device);
 /* The sentence for a failed oneDNN call. */
 mdldm_status mdldm__cpu_dnnl_error(const mdldm_device *device, int status, const char *what);
+/* The best that the processor has and oneDNN's limit (ONEDNN_MAX_CPU_ISA) allows. */
 const mdldm__cpu_kernels *mdldm__cpu_choose_kernels(void);
 
 #endif

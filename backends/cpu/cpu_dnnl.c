@@ -46,6 +46,13 @@ int mdldm__dnnl_bf16(void)
     return (isa & need) != need ? 0 : (isa & native) == native ? 2 : 1;
 }
 
+int mdldm__dnnl_vector_bits(void)
+{
+    int isa = (int)dnnl_get_effective_cpu_isa(), wide = (int)dnnl_cpu_isa_avx512_core;
+    int half = (int)dnnl_cpu_isa_avx2;
+    return (isa & wide) == wide ? 512 : (isa & half) == half ? 256 : 128;
+}
+
 static dnnl_data_type_t data_type(int32_t dtype)
 {
     return dtype == MDLDM_BF16 ? dnnl_bf16 : dnnl_f32;

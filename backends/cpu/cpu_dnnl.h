@@ -56,6 +56,8 @@ int mdldm__dnnl_open(mdldm__dnnl *dnnl);
 void mdldm__dnnl_close(mdldm__dnnl *dnnl);
 /* 0: this machine cannot compute in bf16; 1: it can, emulated; 2: with instructions of its own. */
 int mdldm__dnnl_bf16(void);
+/* Width of the vectors oneDNN uses: 512, 256 or 128. */
+int mdldm__dnnl_vector_bits(void);
 
 int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *spec, mdldm__dnnl_call *call);
 /* A plain F32 weight tensor [dims] with strides, as SRC, written in a packed layout to DST ... */
