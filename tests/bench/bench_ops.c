@@ -313,7 +313,7 @@ static void open_plugin(int32_t threads)
     mdldm_backend_entry_fn entry;
     memcpy(&entry, &symbol, sizeof entry);
     backend = entry(MDLDM_BACKEND_ABI);
-    test_host_init(&host);
+    test_host_init(&host, NULL);
     if (backend == NULL || backend->device_open(&host.host, "", threads, &device) != MDLDM_OK)
         die("device");
 }
