@@ -97,6 +97,10 @@ test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
 TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh)
 
+.PHONY: bench
+bench: $(BUILD)/tests/bench/bench_ops $(PLUGINS) ## time the cpu backend's operations at the models' shapes
+	$(BUILD)/tests/bench/bench_ops $(BENCH_ARGS)
+
 .PHONY: deps
 deps: ## install the Debian packages that are missing (says which; asks before sudo)
 	@.ci/deps
