@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Architectures of new models, as diffusers configs. ldm-256 is the one of Rombach et al. 2022 as
- * diffusers' UNet2DModel defaults have it (274 M parameters) on a VQ-f4; small and tiny are for training
- * on two cores: few channels where the maps are large, attention only where they are small. */
+ * diffusers' UNet2DModel defaults have it (274 M parameters) on a VQ-f4; small (VQ-f8) and tiny (VQ-f4)
+ * are for training on two cores: few channels where the maps are large, attention only where they are
+ * small. */
 #include <string.h>
 
 #include "models/model.h"
@@ -9,8 +10,8 @@
 typedef struct preset {
     const char *name;
     int32_t groups;
-    /* autoencoder, three levels: f = 4 */
-    int32_t vq_channels[3], vq_layers, vq_attention, codes;
+    /* autoencoder: f = 2^(vq_levels-1) */
+    int32_t vq_levels, vq_channels[4], vq_layers, vq_attention, latent_channels, codes;
     /* UNet */
     int32_t levels, channels[4], layers, head_dim;
     int32_t attention_from; /* levels from this one on have attention */
@@ -19,9 +20,11 @@ typedef struct preset {
 static const preset PRESETS[] = {
     {.name = "ldm-256",
      .groups = 32,
+     .vq_levels = 3,
      .vq_channels = {128, 256, 512},
      .vq_layers = 2,
      .vq_attention = 1,
+     .latent_channels = 3,
      .codes = 8192,
      .levels = 4,
      .channels = {224, 448, 672, 896},
@@ -29,21 +32,25 @@ static const preset PRESETS[] = {
      .head_dim = 8,
      .attention_from = 1},
     {.name = "small",
-     .groups = 16,
-     .vq_channels = {32, 64, 128},
-     .vq_layers = 2,
+     .groups = 8,
+     .vq_levels = 4,
+     .vq_channels = {16, 32, 64, 128},
+     .vq_layers = 1,
      .vq_attention = 0,
-     .codes = 1024,
+     .latent_channels = 4,
+     .codes = 2048,
      .levels = 4,
      .channels = {64, 128, 192, 256},
      .layers = 2,
      .head_dim = 32,
-     .attention_from = 2},
+     .attention_from = 1},
     {.name = "tiny",
      .groups = 8,
+     .vq_levels = 3,
      .vq_channels = {16, 32, 48},
      .vq_layers = 1,
      .vq_attention = 0,
+     .latent_channels = 3,
      .codes = 256,
      .levels = 3,
      .channels = {32, 64, 96},
@@ -79,10 +86,10 @@ static json_t *autoencoder_config(const preset *p, int32_t resolution)
 {
     return json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:i, s:s, s:i, s:i, s:i, s:i, s:n, s:f, s:s, s:b}",
                      "_class_name", "VQModel", "_diffusers_version", "0.42.0", "in_channels", 3,
-                     "out_channels", 3, "down_block_types", block_list("DownEncoderBlock2D", "", 3, 0, 0),
-                     "up_block_types", block_list("UpDecoderBlock2D", "", 3, 0, 0), "block_out_channels",
-                     int_list(p->vq_channels, 3), "layers_per_block", p->vq_layers, "act_fn", "silu",
-                     "latent_channels", 3, "sample_size", resolution, "num_vq_embeddings", p->codes,
+                     "out_channels", 3, "down_block_types", block_list("DownEncoderBlock2D", "", p->vq_levels, 0, 0),
+                     "up_block_types", block_list("UpDecoderBlock2D", "", p->vq_levels, 0, 0), "block_out_channels",
+                     int_list(p->vq_channels, p->vq_levels), "layers_per_block", p->vq_layers, "act_fn", "silu",
+                     "latent_channels", p->latent_channels, "sample_size", resolution, "num_vq_embeddings", p->codes,
                      "norm_num_groups", p->groups, "vq_embed_dim", "scaling_factor", 0.18215, "norm_type",
                      "group", "mid_block_add_attention", p->vq_attention);
 }
@@ -93,8 +100,8 @@ static json_t *unet_config(const preset *p, int32_t resolution, int32_t num_embe
     json_t *config = json_pack(
         "{s:s, s:s, s:i, s:i, s:i, s:b, s:s, s:i, s:b, s:o, s:o, s:o, s:i, s:i, s:i, s:f, s:s, s:i, s:i, s:f, "
         "s:s, s:b, s:n}",
-        "_class_name", "UNet2DModel", "_diffusers_version", "0.42.0", "sample_size", resolution / 4,
-        "in_channels", 3, "out_channels", 3, "center_input_sample", 0, "time_embedding_type", "positional",
+        "_class_name", "UNet2DModel", "_diffusers_version", "0.42.0", "sample_size", resolution >> (p->vq_levels - 1),
+        "in_channels", p->latent_channels, "out_channels", p->latent_channels, "center_input_sample", 0, "time_embedding_type", "positional",
         "freq_shift", 0, "flip_sin_to_cos", 1, "down_block_types",
         block_list("DownBlock2D", "AttnDownBlock2D", p->levels, plain, p->levels), "up_block_types",
         block_list("UpBlock2D", "AttnUpBlock2D", p->levels, 0, p->levels - plain), "block_out_channels",

@@ -278,8 +278,10 @@ static void presets(void **state)
     mdldm__env_init(&env, NULL);
     static const struct {
         const char *name;
-        int64_t autoencoder, unet;
-    } expected[] = {{"ldm-256", 55322782, 274056163}, {"small", 3342398, 22080323}, {"tiny", 407966, 1856579}};
+        int64_t autoencoder, unet, factor;
+    } expected[] = {{"ldm-256", 55322782, 274056163, 4},
+                    {"small", 2596543, 22412996, 8},
+                    {"tiny", 407966, 1856579, 4}};
     for (size_t i = 0; i < 3; i++) {
         json_t *ae = NULL, *unet = NULL;
         mdldm__component *a = NULL, *u = NULL;
@@ -288,8 +290,8 @@ static void presets(void **state)
         assert_int_equal(mdldm__component_create(&env, "u", unet, &u), MDLDM_OK);
         assert_int_equal(mdldm__component_parameters(a), expected[i].autoencoder);
         assert_int_equal(mdldm__component_parameters(u), expected[i].unet);
-        assert_int_equal(mdldm__autoencoder_factor(&a->ae), 4);
-        assert_int_equal(u->unet.sample_h, 64);
+        assert_int_equal(mdldm__autoencoder_factor(&a->ae), expected[i].factor);
+        assert_int_equal(u->unet.sample_h, 256 / expected[i].factor);
         assert_true(a->uid != u->uid);
         mdldm__component_free(&env, a);
         mdldm__component_free(&env, u);
