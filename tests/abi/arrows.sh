@@ -16,16 +16,18 @@ while read -r file; do
         continue
     fi
     while read -r include; do
-        case "$include" in
-        mdldm/*) target=include ;;
-        backends/*) target=$(dirname "$include") ;;
-        */*) target=src/$(dirname "$include") ;;
-        *) target=$folder ;; # beside the file
-        esac
-        [ -e "src/$include" ] || [ -e "include/$include" ] || [ -e "$include" ] || [ -e "$folder/$include" ] || {
+        target=
+        for base in "$folder" include src .; do # as the compiler looks
+            if [ -e "$base/$include" ]; then
+                target=$(realpath --relative-to=. "$(dirname "$base/$include")")
+                break
+            fi
+        done
+        if [ -z "$target" ]; then
             echo "$file: includes $include, which is nowhere"
             bad=1
-        }
+            continue
+        fi
         [ "$target" = "$folder" ] && continue
         tr ' ' '\n' <<<"$row" | tail -n +3 | grep -qx "$target" || {
             echo "$file: $include runs against the arrows ($folder may not use $target)"

@@ -20,3 +20,7 @@ for plugin in "${MDLDM_BACKEND_DIR:-build/backends}"/*.so; do
     names=$(nm -D --defined-only "$plugin" | awk '{print $3}')
     [ "$names" = mdldm_backend_entry ] || { echo "$plugin exports: $names"; exit 1; }
 done
+for s in $declared; do
+    case "$s" in *_fn) continue ;; esac # callback types
+    grep -qx "$s" <<<"$exported" || { echo "$s is declared in mdldm.h but not exported"; exit 1; }
+done
