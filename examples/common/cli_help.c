@@ -63,7 +63,14 @@ static void facts(const cli_flag *f, char *text, size_t size)
     int used = snprintf(text, size, "(%s%s", value[0] != '\0' ? "default " : "no default", value);
 
     if (f->choices[0] != '\0' && used > 0 && (size_t)used < size) {
-        used += snprintf(text + used, size - (size_t)used, "; one of %s", f->choices);
+        used += snprintf(text + used, size - (size_t)used, "; one of ");
+        for (const char *p = f->choices; *p != '\0' && (size_t)used + 2 < size; p++) {
+            text[used++] = *p == '|' ? ',' : *p;
+            if (*p == '|') {
+                text[used++] = ' ';
+            }
+        }
+        text[used] = '\0';
     }
     if (number && (f->low != 0.0 || f->high != 0.0) && used > 0 && (size_t)used < size) {
         used += snprintf(text + used, size - (size_t)used, "; %.9g to %.9g", f->low, f->high);
@@ -87,7 +94,9 @@ static void print_flag(const cli_flag *f, int width)
     printf("%*s", INDENT - column, "");
     column = wrap(f->help, INDENT, INDENT, width);
     facts(f, text, sizeof text);
-    wrap(text, column, INDENT, width);
+    if (strcmp(text, "(no default)") != 0) {
+        wrap(text, column, INDENT, width);
+    }
     printf("\n");
 }
 
@@ -134,7 +143,7 @@ static void print_table(const cli_program *p, int width)
         for (int32_t i = 0; i < mdldm_option_count(); i++) {
             char value[64];
 
-            if (!cli_takes_option(p, i) || strcmp(group_of(mdldm_option_scopes(i)), groups[g]) != 0) {
+            if (!cli_takes_option(p, i) || strcmp(group_of(mdldm_option_scopes(i) & p->scopes), groups[g]) != 0) {
                 continue;
             }
             if (!titled) {

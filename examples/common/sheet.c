@@ -87,5 +87,5 @@ void sheet_label(sheet *s, int row, const char *text)
 
 void sheet_title(sheet *s, const char *text)
 {
-    draw_text(s, s->left, GAP, text);
+    draw_text(s, GAP, GAP, text);
 }
