@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Facts about a model, by key. */
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/context.h"
+#include "io/json_util.h"
 #include "models/model.h"
 
 static int64_t pixel_size(const mdldm_model *m)
@@ -127,9 +127,9 @@ static mdldm_status json_fact(mdldm_context *ctx, const mdldm_model *m, const js
         *value = "";
         return MDLDM_OK;
     }
-    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    char *text = mdldm__json_text(&ctx->env, object);
     const char *kept = text != NULL ? keep_text(m, text) : NULL;
-    free(text);
+    mdldm__free(&ctx->env, text);
     if (kept == NULL)
         return mdldm__oom(&ctx->env, "a config's text");
     *value = kept;

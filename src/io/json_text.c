@@ -14,23 +14,30 @@ typedef struct text_out {
     int failed;
 } text_out;
 
-static void put(text_out *o, const char *data, size_t size)
+/* Room for size more bytes and a NUL; NULL when there is none. */
+static char *reserve(text_out *o, size_t size)
 {
-    if (o->failed)
-        return;
-    if (o->capacity - o->length <= size) { /* one byte stays for the NUL */
+    if (!o->failed && o->capacity - o->length <= size) {
         size_t capacity = 2 * o->capacity + size + 256;
         char *text = mdldm__realloc(o->env, o->text, capacity);
         if (text == NULL) {
             o->failed = 1;
-            return;
+            return NULL;
         }
         o->text = text;
         o->capacity = capacity;
     }
-    memcpy(o->text + o->length, data, size);
+    return o->failed ? NULL : o->text + o->length;
+}
+
+static void put(text_out *o, const char *data, size_t size)
+{
+    char *to = reserve(o, size);
+    if (to == NULL)
+        return;
+    memcpy(to, data, size);
+    to[size] = '\0';
     o->length += size;
-    o->text[o->length] = '\0';
 }
 
 static void put_newline(text_out *o, int depth)
@@ -58,14 +65,18 @@ static void put_real(text_out *o, double value)
 
 static void put_value(text_out *o, const json_t *value, int depth);
 
+/* Into our own memory: what json_dumps returns would have to go through jansson's allocator, which
+ * belongs to the host program. */
 static void put_scalar(text_out *o, const json_t *value)
 {
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
-    if (text == NULL)
+    size_t size = json_dumpb(value, NULL, 0, JSON_ENCODE_ANY);
+    char *to = size > 0 ? reserve(o, size) : NULL;
+    if (to == NULL || json_dumpb(value, to, size, JSON_ENCODE_ANY) != size) {
         o->failed = 1;
-    else
-        put(o, text, strlen(text));
-    free(text);
+        return;
+    }
+    to[size] = '\0';
+    o->length += size;
 }
 
 static void put_key(text_out *o, const char *key)

@@ -2,7 +2,6 @@
  * Writing a safetensors file piece by piece. The header is padded with spaces so that the data starts
  * at a multiple of 8, as the Rust implementation does. */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "io/safetensors.h"
@@ -47,11 +46,7 @@ mdldm_status mdldm__st_writer_metadata(mdldm__st_writer *w, const char *key, con
         if (json_object_set_new(w->header, "__metadata__", metadata) != 0)
             return mdldm__oom(w->env, "safetensors metadata");
     }
-    json_t *text = json_string(value);
-    if (text == NULL)
-        return mdldm__error(w->env, MDLDM_ERROR_INVALID_ARGUMENT,
-                            "%s: the value of metadata \"%s\" must be UTF-8 text", w->out.path, key);
-    if (json_object_set_new(metadata, key, text) != 0)
+    if (json_object_set_new(metadata, key, json_string(value)) != 0)
         return mdldm__oom(w->env, "safetensors metadata");
     return MDLDM_OK;
 }
@@ -108,10 +103,13 @@ mdldm_status mdldm__st_writer_declare(mdldm__st_writer *w, const char *name, int
 static mdldm_status start(mdldm__st_writer *w)
 {
     static const char spaces[] = "        ";
-    char *text = json_dumps(w->header, JSON_COMPACT);
-    if (text == NULL)
+    size_t length = json_dumpb(w->header, NULL, 0, JSON_COMPACT);
+    char *text = length > 0 ? mdldm__alloc(w->env, length) : NULL;
+    if (text == NULL || json_dumpb(w->header, text, length, JSON_COMPACT) != length) {
+        mdldm__free(w->env, text);
         return mdldm__oom(w->env, "a safetensors header");
-    size_t length = strlen(text), padding = (8 - length % 8) % 8;
+    }
+    size_t padding = (8 - length % 8) % 8;
     uint8_t prefix[8];
     for (int i = 0; i < 8; i++)
         prefix[i] = (uint8_t)((uint64_t)(length + padding) >> 8 * i);
@@ -120,7 +118,7 @@ static mdldm_status start(mdldm__st_writer *w)
         status = mdldm__file_out_write(&w->out, text, length);
     if (status == MDLDM_OK)
         status = mdldm__file_out_write(&w->out, spaces, padding);
-    free(text);
+    mdldm__free(w->env, text);
     w->started = 1;
     return status;
 }

@@ -110,7 +110,7 @@ static json_t *unet_config(const preset *p, int32_t resolution, int32_t num_embe
         "norm_num_groups", p->groups, "norm_eps", 1e-5, "resnet_time_scale_shift", "default",
         "add_attention", 1, "class_embed_type");
     json_t *embeds = num_embeds > 0 ? json_integer(num_embeds) : json_null();
-    if (config != NULL && json_object_set_new(config, "num_class_embeds", embeds) != 0) {
+    if (json_object_set_new(config, "num_class_embeds", embeds) != 0) { /* frees embeds either way */
         json_decref(config);
         return NULL;
     }

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* Makes a folder under $TMPDIR or /tmp; freed and removed by temp_dir_remove. */
+/* Makes a folder under $TMPDIR, /dev/shm or /tmp; freed and removed by temp_dir_remove. */
 char *temp_dir_make(void);
 void temp_dir_remove(char *folder);
 /* FOLDER/NAME in one of a few static buffers, good for the next seven calls. */

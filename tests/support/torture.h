@@ -28,7 +28,8 @@ typedef mdldm_status (*torture_scenario)(torture *t, void *user, char sentence[1
 /* Runs the scenario once whole, then failing each allocation in turn (once, and from there on), at most
  * about limit times (then evenly spread; the first 50 always; all of them when the environment has
  * MDLDM_TORTURE=full). Fails the test unless every run ends in
- * MDLDM_OK or MDLDM_ERROR_OUT_OF_MEMORY with a sentence, and leaves nothing allocated. Returns the
+ * MDLDM_OK or MDLDM_ERROR_OUT_OF_MEMORY with a sentence, and leaves nothing allocated. Then the same for
+ * the allocations of jansson, whose failures may end in any error. Returns the
  * number of allocations of the whole run. */
 int64_t torture_run(const char *name, torture_scenario scenario, void *user, int64_t limit);
 
