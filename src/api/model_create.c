@@ -152,6 +152,9 @@ static mdldm_status load_autoencoder(creation *c, const char *dir)
         status = mdldm__component_load(c->env, folder, &c->m->autoencoder);
     if (status == MDLDM_OK && c->m->autoencoder->kind == MDLDM__UNET_2D)
         status = mdldm__error(c->env, MDLDM_ERROR_FORMAT, "vae_path %s holds a UNet2DModel, no autoencoder", dir);
+    double scale = mdldm__option_double(c->options, "scaling_factor");
+    if (status == MDLDM_OK && scale > 0.0)
+        status = mdldm__component_set_scaling_factor(c->env, c->m->autoencoder, scale);
     if (status == MDLDM_OK)
         status = copy_latent_facts(c, extra);
     json_decref(extra);

@@ -94,7 +94,12 @@ mdldm_status mdldm_model_get_double(mdldm_context *ctx, const mdldm_model *m, co
     MDLDM__TRY(check_arguments(ctx, m, key, value));
     if (strcmp(key, "scaling_factor") != 0)
         return mdldm__error(&ctx->env, MDLDM_ERROR_NOT_FOUND, "a model has no number \"%s\"", key);
-    *value = m->autoencoder != NULL ? (double)m->autoencoder->ae.scaling_factor : 1.0;
+    *value = 1.0;
+    if (m->autoencoder != NULL) { /* all digits of the config, unless something else is in use */
+        double stated = json_number_value(json_object_get(m->autoencoder->config, "scaling_factor"));
+        float used = m->autoencoder->ae.scaling_factor;
+        *value = (float)stated == used ? stated : (double)used;
+    }
     return MDLDM_OK;
 }
 

@@ -399,9 +399,13 @@ static void new_models_from_options(void **state)
     snprintf(path, sizeof path, "%s", temp_path(folder, "m"));
     const char *const second[][2] = {{"preset", "tiny"}, {"resolution", "64"}, {"vae_path", path},
                                      {"num_classes", "4"}, {"label_dropout", "0"}, {"components", "unet"},
-                                     {NULL, NULL}};
+                                     {"scaling_factor", "0.31"}, {NULL, NULL}};
+    double scale;
     assert_int_equal(create_with(ctx, second, &other), MDLDM_OK);
     same_weights(m->autoencoder, other->autoencoder);
+    assert_int_equal(mdldm_model_get_double(ctx, other, "scaling_factor", &scale), MDLDM_OK);
+    assert_float_equal(scale, 0.31, 0);
+    assert_float_equal(other->autoencoder->ae.scaling_factor, 0.31f, 0);
     assert_int_equal(other->unet->unet.in_channels, 5);
     assert_int_equal(other->unet->unet.sample_h, 16);
     assert_int_equal(mdldm__model_class_count(other), 4);
