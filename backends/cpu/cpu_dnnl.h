@@ -54,7 +54,7 @@ typedef struct mdldm__dnnl_call {
 
 int mdldm__dnnl_open(mdldm__dnnl *dnnl);
 void mdldm__dnnl_close(mdldm__dnnl *dnnl);
-/* 0: this machine cannot compute in bf16; 1: it can, emulated; 2: with instructions of its own. */
+/* 0: oneDNN has no bf16 here (it takes AVX-512); 1: emulated; 2: with instructions of its own. */
 int mdldm__dnnl_bf16(void);
 /* Width of the vectors oneDNN uses: 512, 256 or 128. */
 int mdldm__dnnl_vector_bits(void);

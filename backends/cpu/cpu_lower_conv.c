@@ -31,19 +31,44 @@ static const float *bias_of(mdldm_plan *plan, const mdldm__cpu_step *step)
     return sum;
 }
 
+/* Copies between a bf16 tensor and its F32 stage, where there is one. */
+static void stage(mdldm_plan *plan, int32_t tensor, int32_t copy, int load)
+{
+    if (copy < 0)
+        return;
+    int64_t count = mdldm__elements(mdldm__cpu_dims(plan, tensor));
+    void *narrow = mdldm__cpu_memory(plan, tensor), *wide = mdldm__cpu_memory(plan, copy);
+    if (load)
+        plan->device->kernels->cast(wide, MDLDM_F32, narrow, MDLDM_BF16, count, plan->device->threads);
+    else
+        plan->device->kernels->cast(narrow, MDLDM_BF16, wide, MDLDM_F32, count, plan->device->threads);
+}
+
 /* Sets the arguments that may move between runs, and runs. */
 static mdldm_status run_call(mdldm_plan *plan, mdldm__cpu_step *step, int32_t src, int32_t dst,
                              const float *bias)
 {
-    int status = mdldm__dnnl_set(&step->call, MDLDM__ARG_SRC, mdldm__cpu_memory(plan, src));
+    int forward = step->kind == MDLDM__CONV_FORWARD, backward = step->kind == MDLDM__CONV_BACKWARD_DATA;
+    if (!backward)
+        stage(plan, src, step->src_stage, 1);
+    if (!forward || step->add)
+        stage(plan, dst, step->dst_stage, 1);
+    int32_t from = step->src_stage >= 0 ? step->src_stage : src;
+    int32_t to = step->dst_stage >= 0 ? step->dst_stage : dst;
+    int status = mdldm__dnnl_set(&step->call, MDLDM__ARG_SRC, mdldm__cpu_memory(plan, from));
     if (status == dnnl_success)
-        status = mdldm__dnnl_set(&step->call, MDLDM__ARG_DST, mdldm__cpu_memory(plan, dst));
+        status = mdldm__dnnl_set(&step->call, MDLDM__ARG_DST, mdldm__cpu_memory(plan, to));
     if (status == dnnl_success && bias != NULL)
         status = mdldm__dnnl_set(&step->call, MDLDM__ARG_BIAS, bias);
     if (status == dnnl_success)
         status = mdldm__dnnl_run(&plan->device->dnnl, &step->call);
-    return status == dnnl_success ? MDLDM_OK
-                                  : mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
+    if (status != dnnl_success)
+        return mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
+    if (backward)
+        stage(plan, src, step->src_stage, 0);
+    if (forward)
+        stage(plan, dst, step->dst_stage, 0);
+    return MDLDM_OK;
 }
 
 static mdldm_status run_conv(mdldm_plan *plan, mdldm__cpu_step *step)
@@ -167,7 +192,16 @@ static mdldm__conv_spec spec_of(const mdldm_plan *plan, const mdldm_graph_op *op
 static mdldm_status attach(mdldm_plan *plan, mdldm__cpu_step *step, const mdldm__conv_spec *spec, int32_t w,
                            int32_t rotate)
 {
-    int status = mdldm__dnnl_conv(&plan->device->dnnl, spec, &step->call);
+    mdldm__conv_spec own = *spec;
+    if (spec->dtype == MDLDM_BF16 && plan->device->bf16 == 0) {
+        own.dtype = MDLDM_F32;
+        step->src_stage =
+            mdldm__cpu_add_scratch(plan, (size_t)(own.n * own.h * own.w * own.ic) * sizeof(float));
+        step->dst_stage =
+            mdldm__cpu_add_scratch(plan, (size_t)(own.n * own.ho * own.wo * own.oc) * sizeof(float));
+    }
+    step->kind = own.kind;
+    int status = mdldm__dnnl_conv(&plan->device->dnnl, &own, &step->call);
     if (status != dnnl_success)
         return mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
     step->scratch = mdldm__cpu_add_scratch(plan, step->call.scratch_size);

@@ -44,9 +44,8 @@ static mdldm_status copy_graph(mdldm_plan *plan, const mdldm_graph_desc *graph)
         bytes += name_size(graph->ops[i].name);
     plan->tensor_count = plan->all_tensors = graph->tensor_count;
     plan->op_count = graph->op_count;
-    /* Scratch: at most one per step of its own kind, and three steps per operation. */
-    plan->tensor_capacity = graph->tensor_count + 6 * graph->op_count + 1;
-    plan->step_capacity = 3 * graph->op_count + 1;
+    plan->tensor_capacity = graph->tensor_count + MDLDM__CPU_SCRATCH_PER_OP * graph->op_count + 1;
+    plan->step_capacity = MDLDM__CPU_STEPS_PER_OP * graph->op_count + 1;
     plan->tensors = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->tensors);
     plan->items = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->items);
     plan->alias = mdldm__host_zalloc(host, (size_t)plan->tensor_capacity, sizeof *plan->alias);
@@ -121,6 +120,8 @@ static void set_lifetimes(mdldm_plan *plan)
         touch(plan, step->scratch, i);
         touch(plan, step->bias_scratch, i);
         touch(plan, step->extra, i);
+        touch(plan, step->src_stage, i);
+        touch(plan, step->dst_stage, i);
     }
     for (int32_t i = 0; i < plan->all_tensors; i++)
         if (plan->items[i].last < plan->items[i].first) /* a tensor that no step touches */
@@ -182,10 +183,6 @@ static mdldm_status check(mdldm_device *device, const mdldm_store *store, const 
     if ((flags & MDLDM_PLAN_EMA) && (store == NULL || !(store->base.flags & MDLDM_STORE_EMA)))
         return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,
                                  "the plan wants EMA weights, but the store was opened without them");
-    for (int32_t i = 0; i < graph->tensor_count && !device->bf16; i++)
-        if (graph->tensors[i].dtype == MDLDM_BF16)
-            return mdldm__host_error(host, MDLDM_ERROR_UNSUPPORTED,
-                                     "bf16 activations need a processor with AVX-512; use f32");
     return MDLDM_OK;
 }
 

@@ -14,6 +14,10 @@
 typedef struct mdldm__cpu_step mdldm__cpu_step;
 typedef mdldm_status (*mdldm__cpu_run_fn)(mdldm_plan *plan, mdldm__cpu_step *step);
 
+/* Most scratch tensors and steps that an operation is lowered to. */
+#define MDLDM__CPU_SCRATCH_PER_OP 10
+#define MDLDM__CPU_STEPS_PER_OP 3
+
 /* What a step reads and writes, by tensor id; -1 where there is nothing. in and out are those of op,
  * slot by slot, unless fusion changed them. */
 struct mdldm__cpu_step {
@@ -24,6 +28,8 @@ struct mdldm__cpu_step {
     int32_t bias_scratch; /* convolution: where bias + extra is summed */
     int32_t extra;        /* convolution: a [1,1,1,c] tensor added to the bias */
     int32_t add;          /* convolution: adds to what the output holds */
+    int32_t kind;         /* of the primitive: an mdldm__conv_kind */
+    int32_t src_stage, dst_stage; /* F32 copies of bf16 operands where oneDNN has no bf16 */
     int64_t i0, ic;       /* convolution: slice of the weights' input channels */
     mdldm__dnnl_call call;
     mdldm__dnnl_call unpack; /* weight gradient: adds the packed gradient to the canonical one */

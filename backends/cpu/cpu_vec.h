@@ -142,12 +142,37 @@ INLINE void v_put(void *p, int32_t dtype, int64_t i, int64_t m, V x)
         memcpy(f, &x, (size_t)m * sizeof *f);
 }
 
+/* p * 2^n for whole n; n in [-254, 254] where there is no instruction for it. */
+INLINE V v_scale(V p, V n)
+{
+#if defined(__AVX512F__)
+    return (V)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    /* Two factors, so that n = 128 and subnormal results need no special case. */
+    VI e = __builtin_convertvector(n, VI), half = e >> 1;
+    V s0 = (V)((half + 127) << 23), s1 = (V)((e - half + 127) << 23);
+    return p * s0 * s1;
+#endif
+}
+
+/* To the nearest whole number, |x| < 2^22. */
+INLINE V v_round(V x)
+{
+#if defined(__AVX512F__)
+    return (V)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#elif defined(__AVX2__)
+    return (V)_mm256_round_ps((__m256)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    return (x + 12582912.0f) - 12582912.0f;
+#endif
+}
+
 /* exp(x) to about 1 ulp: 2^n times a polynomial on [-ln2/2, ln2/2] (the Cephes coefficients).
- * Below -87.3 it gives 0, above 88.7 infinity; NaN goes through. */
+ * Below -104 it gives 0, above 88.7 infinity; NaN goes through. */
 INLINE V v_exp(V x)
 {
     V c = v_min(v_set(88.8f), v_max(v_set(-104.0f), x)); /* max, min return their 2nd operand for NaN */
-    V n = (c * 1.44269504088896341f + 12582912.0f) - 12582912.0f;
+    V n = v_round(c * 1.44269504088896341f);
     V r = c - n * 0.693359375f;
     r = r - n * -2.12194440e-4f;
     V p = v_set(1.9875691500e-4f);
@@ -157,11 +182,22 @@ INLINE V v_exp(V x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + r + 1.0f;
-    VI e = __builtin_convertvector(n, VI);
-    /* Two factors, so that n = 128 and subnormal results need no special case. */
-    VI half = e >> 1;
-    V s0 = (V)((half + 127) << 23), s1 = (V)((e - half + 127) << 23);
-    return p * s0 * s1;
+    return v_scale(p, n);
+}
+
+/* 2^x for x <= 100 or so, to about 1 ulp; below -150 it gives 0; NaN goes through. */
+INLINE V v_exp2(V x)
+{
+    V c = v_max(v_set(-150.0f), x);
+    V n = v_round(c), r = c - n;
+    V p = v_set(1.535336188319500e-4f);
+    p = p * r + 1.339887440266574e-3f;
+    p = p * r + 9.618437357674640e-3f;
+    p = p * r + 5.550332471162809e-2f;
+    p = p * r + 2.402264791363012e-1f;
+    p = p * r + 6.931472028550421e-1f;
+    p = p * r + 1.0f;
+    return v_scale(p, n);
 }
 
 INLINE V v_sigmoid(V x)

@@ -11,6 +11,8 @@
 #include "k_tile.h"
 
 #define KEYS MDLDM__CPU_KEYS
+#define LOG2_E 1.44269504088896341f /* scores are kept in powers of two: one multiplication fewer */
+#define LN_2 0.693147180559945309f
 
 /* out[n][heads][tokens][d] float <- x[n][tokens][heads*d] */
 static void attention_split(float *out, const void *x, const mdldm__cpu_attention *a)
@@ -57,7 +59,7 @@ static void attention_rows(void *y, int32_t dtype, int64_t row, int64_t base, in
         }
 }
 
-/* One tile of queries: qt[d][TILE] (already scaled), keys and values [tokens][d].
+/* One tile of queries: qt[d][TILE] (times scale and log2(e)), keys and values [tokens][d].
  * acc[d][TILE], score[KEYS][TILE]; on return acc holds the output, lse[TILE] its log sum exp. */
 static void attention_tile(const float *qt, const float *keys, const float *values, int64_t tokens,
                            int64_t d, float *acc, float *score, float *lse)
@@ -75,9 +77,9 @@ static void attention_tile(const float *qt, const float *keys, const float *valu
             V high = top[v];
             for (int64_t k = 0; k < count; k++)
                 high = v_max(v_load(score + k * TILE + v * VL), high);
-            V factor = v_exp(top[v] - high), total = sum[v] * factor;
+            V factor = v_exp2(top[v] - high), total = sum[v] * factor;
             for (int64_t k = 0; k < count; k++) {
-                V p = v_exp(v_load(score + k * TILE + v * VL) - high);
+                V p = v_exp2(v_load(score + k * TILE + v * VL) - high);
                 v_store(score + k * TILE + v * VL, p);
                 total += p;
             }
@@ -94,7 +96,7 @@ static void attention_tile(const float *qt, const float *keys, const float *valu
         for (int64_t j = 0; j < d; j++)
             v_store(acc + j * TILE + v * VL, v_load(acc + j * TILE + v * VL) * inverse);
         for (int i = 0; i < VL; i++)
-            lse[v * VL + i] = top[v][i] + logf(sum[v][i]);
+            lse[v * VL + i] = top[v][i] * LN_2 + logf(sum[v][i]);
     }
 }
 
@@ -121,7 +123,7 @@ static void k_attention(const mdldm__cpu_attention *a)
             int64_t head = unit / tiles, first = unit % tiles * TILE; /* head: of all images */
             int64_t count = a->tokens - first < TILE ? a->tokens - first : TILE;
             int64_t base = (head / a->heads * a->tokens + first) * a->c + head % a->heads * d;
-            attention_columns(qt, a->q, a->dtype, a->c, base, count, d, a->scale);
+            attention_columns(qt, a->q, a->dtype, a->c, base, count, d, a->scale * LOG2_E);
             attention_tile(qt, keys + head * a->tokens * d, values + head * a->tokens * d, a->tokens, d,
                            acc, score, lse);
             attention_rows(a->o, a->dtype, a->c, base, count, acc, d, 1.0f);
@@ -146,16 +148,16 @@ static void attention_delta(float *delta, const mdldm__cpu_attention *a)
         }
 }
 
-/* score <- p = exp(score - lse), slope <- p*(slope - delta). Per lane, or (by_row) per row k. */
+/* score <- p = 2^score / exp(lse), slope <- p*(slope - delta). Per lane, or (by_row) per row k. */
 INLINE void attention_slopes(float *score, float *slope, const float *lse, const float *delta,
                              int64_t count, int by_row)
 {
     for (int64_t k = 0; k < count; k++)
         for (int v = 0; v < NV; v++) {
             float *s = score + k * TILE + v * VL, *g = slope + k * TILE + v * VL;
-            V l = by_row ? v_set(lse[k]) : v_load(lse + v * VL);
+            V l = (by_row ? v_set(lse[k]) : v_load(lse + v * VL)) * LOG2_E;
             V z = by_row ? v_set(delta[k]) : v_load(delta + v * VL);
-            V p = v_exp(v_load(s) - l);
+            V p = v_exp2(v_load(s) - l);
             v_store(s, p);
             v_store(g, p * (v_load(g) - z));
         }
@@ -189,7 +191,7 @@ static void k_attention_bwd(const mdldm__cpu_attention *a)
                 lane_lse[i] = i < count ? a->lse[head * t + first + i] : 0.0f;
                 lane_delta[i] = i < count ? delta[head * t + first + i] : 0.0f;
             }
-            attention_columns(left, a->q, a->dtype, a->c, base, count, d, a->scale);
+            attention_columns(left, a->q, a->dtype, a->c, base, count, d, a->scale * LOG2_E);
             attention_columns(right, a->dout, a->dtype, a->c, base, count, d, 1.0f);
             memset(acc0, 0, (size_t)(d * TILE) * sizeof *acc0);
             for (int64_t from = 0; from < t; from += KEYS) {
@@ -207,7 +209,7 @@ static void k_attention_bwd(const mdldm__cpu_attention *a)
             int64_t count = t - first < TILE ? t - first : TILE;
             int64_t base = (head / a->heads * t + first) * a->c + head % a->heads * d;
             const float *q = qs + head * t * d, *g = gs + head * t * d;
-            attention_columns(left, a->k, a->dtype, a->c, base, count, d, a->scale);
+            attention_columns(left, a->k, a->dtype, a->c, base, count, d, a->scale * LOG2_E);
             attention_columns(right, a->v, a->dtype, a->c, base, count, d, 1.0f);
             memset(acc0, 0, (size_t)(2 * d * TILE) * sizeof *acc0);
             for (int64_t from = 0; from < t; from += KEYS) {
