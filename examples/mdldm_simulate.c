@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <kissfft/kiss_fft.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,21 +148,19 @@ typedef struct walk {
     stft transform;
     double range_db;
     const char *colormap;
-    float *iq, *db;
+    float *db;
     uint8_t *rgb;
 } walk;
 
-/* Pictures of one walk from the I/Q samples; returns a status. */
-static mdldm_status write_picture(const cli *c, const walk *w, size_t first, const char *path)
+/* The picture that begins with pulse iq. */
+static mdldm_status write_picture(const cli *c, const walk *w, const float *iq, const char *path)
 {
     const stft *t = &w->transform;
     size_t pixels = (size_t)t->rows * (size_t)t->columns;
     float highest = -1e30f;
 
     for (int column = 0; column < t->columns; column++) {
-        size_t start = first + (size_t)(column * t->hop);
-
-        stft_column(t, w->iq + 2 * start, w->db + column, (size_t)t->columns);
+        stft_column(t, iq + 2 * (size_t)(column * t->hop), w->db + column, (size_t)t->columns);
     }
     for (size_t i = 0; i < pixels; i++) {
         highest = fmaxf(highest, w->db[i]);
@@ -188,84 +187,155 @@ static void make_walk(const person *p, uint64_t seed, int index, int number, gai
     track->sway_phase = TAU * small_rng_uniform(&r);
 }
 
-static int simulate_person(const cli *c, walk *w, const radar_site *site, int index, progress *bar, int64_t *done)
+/* What the workers share. A worker takes person after person and has a context of its own. */
+typedef struct crew {
+    const cli *c;
+    radar_site site;
+    pthread_mutex_t lock;
+    int next_person, code; /* code: the first failure's exit status, 0 so far */
+    progress bar;
+    int64_t done;
+} crew;
+
+static int crew_code(crew *all)
 {
-    const int persons = (int)cli_integer(c, "persons");
+    pthread_mutex_lock(&all->lock);
+    int code = all->code;
+    pthread_mutex_unlock(&all->lock);
+    return code;
+}
+
+static void one_more(crew *all)
+{
+    pthread_mutex_lock(&all->lock);
+    progress_update(&all->bar, ++all->done, "");
+    pthread_mutex_unlock(&all->lock);
+}
+
+/* The pictures of one walk, numbered from *written + 1 on. */
+static int write_walk(crew *all, const cli *c, walk *w, const person *p, int index, int number, int64_t *written)
+{
     const int64_t images = cli_integer(c, "images_per_person");
-    const uint64_t seed = (uint64_t)cli_integer(c, "seed");
     const double duration = cli_number(c, "duration");
     const size_t shift = (size_t)fmax(1.0, (1.0 - cli_number(c, "overlap")) * duration * w->transform.prf);
     const size_t span = (size_t)(duration * w->transform.prf) + (size_t)w->transform.window_length;
-    const person p = make_person(seed, index, persons);
+    small_rng build = small_rng_stream(p->build, 2, 0), noise = small_rng_stream(p->build, 3, (uint64_t)number);
+    gait_walker walker;
+    radar_track track;
+    gait_model gait;
+    radar_body body;
     char path[4096];
-    int64_t written = 0;
+    int code = 0;
 
-    for (int number = 0; written < images; number++) {
-        gait_walker walker;
-        radar_track track;
-        gait_model gait;
-        radar_body body;
-        small_rng build = small_rng_stream(p.build, 2, 0), noise = small_rng_stream(p.build, 3, (uint64_t)number);
-
-        make_walk(&p, seed, index, number, &walker, &track);
-        gait_model_init(&gait, &walker);
-        radar_body_init(&body, &gait, &build);
-        double seconds = (track.start - WALK_END) / walker.speed;
-        size_t pulses = (size_t)(seconds * w->transform.prf);
-        if (pulses < span) {
-            pulses = span; /* a long picture: the walk goes on a little nearer */
-        }
-        w->iq = malloc(sizeof *w->iq * 2 * pulses);
-        if (w->iq == NULL || !radar_echo(site, &body, &track, &noise, pulses, w->iq)) {
-            free(w->iq);
-            return cli_error(c, "no memory for a walk of %.0f pulses", (double)pulses);
-        }
-        for (size_t first = 0; first + span <= pulses && written < images; first += shift) {
-            snprintf(path, sizeof path, "%s/ID_%d/ID%d_walk%d_%lld.png", cli_text(c, "output_dir"), index + 1,
-                     index + 1, number + 1, (long long)written + 1);
-            mdldm_status s = cli_interrupted() ? MDLDM_ERROR_CANCELLED : write_picture(c, w, first, path);
-            if (s != MDLDM_OK) {
-                free(w->iq);
-                progress_break(bar);
-                return cli_failed(c, s);
-            }
-            written++;
-            progress_update(bar, ++*done, "");
-        }
-        free(w->iq);
+    make_walk(p, (uint64_t)cli_integer(c, "seed"), index, number, &walker, &track);
+    gait_model_init(&gait, &walker);
+    radar_body_init(&body, &gait, &build);
+    size_t pulses = (size_t)((track.start - WALK_END) / walker.speed * w->transform.prf);
+    if (pulses < span) {
+        pulses = span; /* a long picture: the walk goes on a little nearer */
     }
-    return 0;
+    float *iq = malloc(sizeof *iq * 2 * pulses);
+    if (iq == NULL || !radar_echo(&all->site, &body, &track, &noise, pulses, iq)) {
+        code = cli_error(c, "no memory for a walk of %.0f pulses", (double)pulses);
+    }
+    for (size_t first = 0; code == 0 && first + span <= pulses && *written < images; first += shift) {
+        snprintf(path, sizeof path, "%s/ID_%d/ID%d_walk%d_%lld.png", cli_text(c, "output_dir"), index + 1, index + 1,
+                 number + 1, (long long)*written + 1);
+        mdldm_status s = cli_interrupted() ? MDLDM_ERROR_CANCELLED : write_picture(c, w, iq + 2 * first, path);
+        if (s != MDLDM_OK) {
+            code = crew_code(all) == 0 ? cli_failed(c, s) : CLI_EXIT_FAILED; /* one message is enough */
+        } else {
+            ++*written;
+            one_more(all);
+        }
+    }
+    free(iq);
+    return code;
 }
 
-static int simulate(const cli *c)
+static int simulate_person(crew *all, const cli *c, walk *w, int index)
 {
-    const int persons = (int)cli_integer(c, "persons"), resolution = (int)cli_integer(c, "resolution");
+    const person p = make_person((uint64_t)cli_integer(c, "seed"), index, (int)cli_integer(c, "persons"));
+    char path[4096];
+    int64_t written = 0;
+    int code = 0;
+
+    snprintf(path, sizeof path, "%s/ID_%d", cli_text(c, "output_dir"), index + 1);
+    if (!paths_make_folder(path)) {
+        return cli_error(c, "cannot make the folder %s: %s", path, strerror(errno));
+    }
+    for (int number = 0; code == 0 && crew_code(all) == 0 && written < cli_integer(c, "images_per_person"); number++) {
+        code = write_walk(all, c, w, &p, index, number, &written);
+    }
+    return code;
+}
+
+static int take_persons(crew *all, const cli *c)
+{
+    const int resolution = (int)cli_integer(c, "resolution");
     const size_t pixels = (size_t)resolution * (size_t)resolution;
-    const radar_site site = { .carrier = cli_number(c, "carrier"), .prf = PRF * cli_number(c, "carrier") / 77e9,
-                              .height = 1.0, .noise_db = cli_number(c, "noise") };
     walk w = { .range_db = cli_number(c, "dynamic_range"), .colormap = cli_text(c, "colormap") };
-    progress bar;
-    int64_t done = 0;
     int code = 0;
 
     w.db = malloc(sizeof *w.db * pixels);
     w.rgb = malloc(pixels * 3);
     if (w.db == NULL || w.rgb == NULL ||
-        !stft_init(&w.transform, resolution, cli_number(c, "duration"), site.carrier)) {
+        !stft_init(&w.transform, resolution, cli_number(c, "duration"), all->site.carrier)) {
         code = cli_error(c, "no memory for a picture of %d pixels", resolution);
     }
-    progress_start(&bar, "simulate", "images", 0, persons * cli_integer(c, "images_per_person"), c->quiet);
-    for (int i = 0; code == 0 && i < persons; i++) {
-        char path[4096];
-
-        snprintf(path, sizeof path, "%s/ID_%d", cli_text(c, "output_dir"), i + 1);
-        code = paths_make_folder(path) ? simulate_person(c, &w, &site, i, &bar, &done)
-                                       : cli_error(c, "cannot make the folder %s: %s", path, strerror(errno));
+    while (code == 0) {
+        pthread_mutex_lock(&all->lock);
+        int index = all->code == 0 && all->next_person < cli_integer(c, "persons") ? all->next_person++ : -1;
+        pthread_mutex_unlock(&all->lock);
+        if (index < 0) {
+            break;
+        }
+        code = simulate_person(all, c, &w, index);
     }
     kiss_fft_free(w.transform.fft);
     free(w.rgb);
     free(w.db);
     return code;
+}
+
+static void *work(void *argument)
+{
+    crew *all = argument;
+    cli own = *all->c;
+    mdldm_status s = mdldm_context_create(&own.ctx);
+    int code = s == MDLDM_OK ? take_persons(all, &own) : cli_error(&own, "no context: %s", mdldm_status_name(s));
+
+    mdldm_context_free(own.ctx);
+    pthread_mutex_lock(&all->lock);
+    all->code = all->code == 0 ? code : all->code;
+    pthread_mutex_unlock(&all->lock);
+    return NULL;
+}
+
+static int simulate(const cli *c)
+{
+    enum { MOST_WORKERS = 64 };
+    pthread_t threads[MOST_WORKERS];
+    crew all = { .c = c, .site = { .carrier = cli_number(c, "carrier"), .prf = PRF * cli_number(c, "carrier") / 77e9,
+                                   .height = 1.0, .noise_db = cli_number(c, "noise") } };
+    int workers = cli_threads(c), started = 0;
+
+    workers = workers > MOST_WORKERS ? MOST_WORKERS : workers;
+    pthread_mutex_init(&all.lock, NULL);
+    progress_start(&all.bar, "simulate", "images", 0,
+                   cli_integer(c, "persons") * cli_integer(c, "images_per_person"), c->quiet);
+    while (started < workers && pthread_create(&threads[started], NULL, work, &all) == 0) {
+        started++;
+    }
+    if (started == 0) {
+        work(&all);
+    }
+    for (int i = 0; i < started; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    progress_break(&all.bar);
+    pthread_mutex_destroy(&all.lock);
+    return all.code;
 }
 
 int main(int argc, char **argv)

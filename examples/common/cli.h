@@ -53,6 +53,9 @@ int cli_is_set(const cli *c, const char *key);
 int64_t cli_option_integer(const cli *c, const char *key);
 const char *cli_option_text(const cli *c, const char *key);
 
+/* --threads, or the number of processors. */
+int cli_threads(const cli *c);
+
 /* Prints "NAME: sentence" to standard error. cli_usage_error returns CLI_EXIT_USAGE, cli_error
  * CLI_EXIT_FAILED, cli_failed the status' exit code with the library's sentence. */
 int cli_usage_error(const cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
