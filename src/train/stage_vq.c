@@ -12,6 +12,8 @@
 #include "train/trainer.h"
 #include "util/rng.h"
 
+enum { SSIM_WINDOW = 11 }; /* smaller images have no SSIM */
+
 typedef struct vq_graph {
     mdldm__tensor pixels, z, codes, reconstruction, l1, l2, vq, entropy, seed;
 } vq_graph;
@@ -346,8 +348,10 @@ static mdldm_status validate(mdldm_trainer *t)
             double value;
             const float *a = s->images + i * image, *b = s->rebuilt + i * image;
             psnr += mdldm__psnr(a, b, (size_t)image, 2.0);
-            MDLDM__TRY(mdldm__ssim(env, a, b, s->resolution, s->resolution, 3, 2.0, &value));
-            ssim += value;
+            if (s->resolution >= SSIM_WINDOW) {
+                MDLDM__TRY(mdldm__ssim(env, a, b, s->resolution, s->resolution, 3, 2.0, &value));
+                ssim += value;
+            }
             double sum = 0.0;
             for (int64_t k = 0; k < image; k++)
                 sum += fabs((double)a[k] - (double)b[k]);
@@ -359,7 +363,8 @@ static mdldm_status validate(mdldm_trainer *t)
     double perplexity;
     mdldm__codebook_usage_report(&s->codebook, &used, &perplexity);
     mdldm__trainer_metric_set(t, "val_psnr", psnr / count);
-    mdldm__trainer_metric_set(t, "val_ssim", ssim / count);
+    if (s->resolution >= SSIM_WINDOW)
+        mdldm__trainer_metric_set(t, "val_ssim", ssim / count);
     mdldm__trainer_metric_set(t, "val_l1", l1 / count);
     mdldm__trainer_metric_set(t, "val_codes_used", (double)used);
     mdldm__trainer_metric_set(t, "val_perplexity", perplexity);
