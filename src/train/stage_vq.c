@@ -387,7 +387,6 @@ static mdldm_status measure_scale(mdldm_trainer *t)
     float *pixels = mdldm__alloc(&t->env, (size_t)image * sizeof *pixels);
     float *latent = mdldm__alloc(&t->env, size * sizeof *latent);
     mdldm_status status = pixels != NULL && latent != NULL ? MDLDM_OK : mdldm__oom(env, "latent statistics");
-    c->ae.scaling_factor = 1.0f;
     for (int64_t i = 0; status == MDLDM_OK && i < t->train_count; i += stride, items++) {
         status = mdldm__progress(env, "measure", i, t->train_count);
         if (status == MDLDM_OK)
@@ -396,7 +395,7 @@ static mdldm_status measure_scale(mdldm_trainer *t)
             status = mdldm_encode(t->ctx, t->model, pixels, 1, s->resolution, s->resolution, latent, size);
         for (int64_t k = 0; status == MDLDM_OK && k < s->width; k++)
             for (int64_t p = 0; p < cells(s); p++) {
-                double v = (double)latent[k * cells(s) + p];
+                const double v = (double)latent[k * cells(s) + p] / (double)c->ae.scaling_factor;
                 sum[k] += v;
                 square[k] += v * v;
             }
@@ -424,10 +423,9 @@ static mdldm_status measure_scale(mdldm_trainer *t)
                             "has collapsed; train again with a lower learning_rate",
                             deviation);
     }
-    c->ae.scaling_factor = (float)scale;
-    if (json_object_set_new(c->config, "scaling_factor", json_real(scale)) != 0 ||
-        json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
-        json_object_set_new(t->model->extra, "latent_std", stds) != 0)
+    const int failed = json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
+                       json_object_set_new(t->model->extra, "latent_std", stds) != 0;
+    if (failed || mdldm__component_set_scaling_factor(env, c, scale) != MDLDM_OK)
         return mdldm__oom(env, "latent statistics");
     mdldm__trainer_metric_set(t, "scaling_factor", scale);
     mdldm__log(env, 2, "latents: standard deviation %.4g, scaling_factor %.5g", deviation, scale);
