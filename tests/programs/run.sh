@@ -181,6 +181,18 @@ resumes() {
         err "from step $step" && [ -f "$work/int/model_index.json" ]
 }
 check "--resume_from_checkpoint latest goes on from there" resumes
+full_disk() { # a limit on file sizes stands in for a full disk
+    local before status=0
+    before=$(cd "$work/vq/checkpoint-4" && find . -type f -exec cksum {} + | sort)
+    (trap '' XFSZ; ulimit -f 20
+     "$bin/mdldm-train-vqvae" --train_data_dir "$work/sim" --output_dir "$work/vq" "${tiny[@]}" --max_train_steps 9 \
+         --num_codes 32 --save_images_epochs 0 --checkpointing_steps 5 --resume_from_checkpoint "$work/vq/checkpoint-4" 2>"$work/err") || status=$?
+    [ $status -eq 1 ] && err "cannot" && [ ! -e "$work/vq/checkpoint-5" ] && [ -f "$work/vq/model_index.json" ] &&
+        [ "$before" = "$(cd "$work/vq/checkpoint-4" && find . -type f -exec cksum {} + | sort)" ]
+}
+check "a full disk while saving: status 1, the earlier checkpoint whole" full_disk
+full_output() { ! "$bin/mdldm-info" --json >/dev/full 2>"$work/err" && err "standard output"; }
+check "info says when its output cannot be written" full_output
 model_json() {
     run 0 info "$work/ldm" --json --tensors && is_json "$work/out" && out '"num_classes": 2' && out '"ID_2"' && out 'conv_in.weight'
 }
