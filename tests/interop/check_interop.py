@@ -10,10 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from ctypes import c_int32
 
 import numpy as np
 import torch
-from diffusers import (AutoencoderKL, DDIMScheduler, DDPMScheduler, LDMPipeline, UNet2DModel, VQModel)
+from diffusers import (AutoencoderKL, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
+                       EulerDiscreteScheduler, LDMPipeline, LMSDiscreteScheduler, PNDMScheduler, UNet2DModel,
+                       VQModel)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/golden"))
@@ -69,7 +72,7 @@ def denoise(unet, scheduler, latent, steps, labels, ddpm, guidance=1.0):
             noises.append(noise_of(latent.shape, k).numpy())
             latent = scheduler.step(output, t, latent, generator=torch.Generator().manual_seed(k)).prev_sample
         else:
-            latent = scheduler.step(output, t, latent, eta=0.0).prev_sample
+            latent = scheduler.step(output, t, latent).prev_sample
     return latent, noises
 
 
@@ -101,16 +104,22 @@ def compare_unet(lib, model, peer, side, classes):
 
 
 @torch.no_grad()
-def compare_images(lib, model, unet, autoencoder, scheduler_folder, side, classes):
-    """From the same noise to the same images, by DDIM and DDPM."""
+def compare_images(lib, model, unet, autoencoder, scheduler_folder, side, classes, every=False):
+    """From the same noise to the same images, by DDIM and DDPM, or by every scheduler that the stored config
+    may be given to."""
     latent = noise_of((2, unet.config.in_channels, side, side), 9)
     labels = [k % classes for k in range(2)] if classes else None
     tensor_labels = None if labels is None else torch.tensor(labels)
     scale, shift = autoencoder.config.scaling_factor, getattr(autoencoder.config, "shift_factor", None) or 0.0
-    for name, kind in (("ddim", DDIMScheduler), ("ddpm", DDPMScheduler)):
+    kinds = [("ddim", DDIMScheduler), ("ddpm", DDPMScheduler)]
+    if every:
+        kinds += [("dpmsolver++", DPMSolverMultistepScheduler), ("euler", EulerDiscreteScheduler),
+                  ("lms", LMSDiscreteScheduler), ("pndm", PNDMScheduler)]
+    for name, kind in kinds:
         scheduler = kind.from_pretrained(scheduler_folder)
         want, noises = denoise(unet, scheduler, latent, 10, tensor_labels, name == "ddpm")
-        got = lib.sample(model, latent.numpy(), labels, noises or None, scheduler=name, num_inference_steps=10)
+        start = latent.numpy() * float(scheduler.init_noise_sigma)
+        got = lib.sample(model, start, labels, noises or None, scheduler=name, num_inference_steps=10)
         report(f"{name} latents", got, want.numpy())
         images = autoencoder.decode(want / scale + shift).sample
         report(f"{name} images", lib.decode(model, got), images.numpy())
@@ -210,7 +219,7 @@ def diffusers_to_ours(lib, work):
         model = lib.load(folder)
         compare_autoencoder(lib, model, autoencoder, 16)
         compare_unet(lib, model, unet, 8, classes)
-        compare_images(lib, model, unet, autoencoder, folder / "scheduler", 8, classes)
+        compare_images(lib, model, unet, autoencoder, folder / "scheduler", 8, classes, every=number == 0)
         # Saved again by us: diffusers reads the very same weights.
         again = work / f"again-{number}"
         lib.save(model, again)
@@ -247,12 +256,15 @@ def full_size(lib, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", default="auto", help="backend of the library (default: auto)")
+    parser.add_argument("--threads", type=int, default=0, help="compute threads (default: all processors)")
     parser.add_argument("--keep", action="store_true", help="keep the working folder and name it")
     parser.add_argument("--full-size", action="store_true", help="also the largest preset's shapes (some GB)")
     arguments = parser.parse_args()
-    torch.set_num_threads(os.cpu_count() or 1)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     os.environ.setdefault("MDLDM_BACKEND_DIR", str(ROOT / "build/backends"))
     lib = Library(str(ROOT / "lib/libmdldm.so.0"), arguments.backend)
+    lib.call("context_set_threads", c_int32(arguments.threads))
     print(f"backend {lib.lib.mdldm_context_backend(lib.ctx).decode()}")
     work = pathlib.Path(tempfile.mkdtemp(prefix="mdldm-interop-"))
     try:
