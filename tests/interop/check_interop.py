@@ -25,14 +25,17 @@ from golden_common import randomise, round_weights, save_model  # noqa: E402
 import check_training  # noqa: E402
 from library import Library  # noqa: E402
 
-TOLERANCE = 2e-4  # of pixels in [-1, 1], and of the largest latent; an 8-bit step is 8e-3. Observed: 4e-6, at full size 2.5e-5
+# Of pixels in [-1, 1], and of the largest latent; an 8-bit step is 8e-3. Observed: 5e-6, at full size 2.5e-5.
+TOLERANCE = 2e-4
 failures = []
 
 
 def report(what, got, want, tolerance=TOLERANCE):
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-    difference = np.abs(got - want).max() / max(1.0, np.abs(want).max())
-    good = got.shape == want.shape and difference <= tolerance
+    difference = np.inf
+    if got.shape == want.shape:
+        difference = np.abs(got - want).max() / max(1.0, np.abs(want).max())
+    good = difference <= tolerance
     print(f"  {what}: largest difference {difference:.1e} (tolerance {tolerance:.0e}){'' if good else '  FAILED'}")
     if not good:
         failures.append(what)

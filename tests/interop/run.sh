@@ -15,4 +15,5 @@ if [ -z "$python" ]; then
     fi
     python=$venv/bin/python
 fi
+"$python" tests/interop/compare_names.py lib/libmdldm.so.0
 exec "$python" tests/interop/check_interop.py "$@"
