@@ -205,6 +205,18 @@ static int crew_code(crew *all)
     return code;
 }
 
+/* Reports a failure unless another worker did: one message is enough. */
+static int first_failure(crew *all, const cli *c, mdldm_status status)
+{
+    pthread_mutex_lock(&all->lock);
+    if (all->code == 0) {
+        progress_break(&all->bar);
+        all->code = cli_failed(c, status);
+    }
+    pthread_mutex_unlock(&all->lock);
+    return CLI_EXIT_FAILED;
+}
+
 static void one_more(crew *all)
 {
     pthread_mutex_lock(&all->lock);
@@ -241,9 +253,11 @@ static int write_walk(crew *all, const cli *c, walk *w, const person *p, int ind
     for (size_t first = 0; code == 0 && first + span <= pulses && *written < images; first += shift) {
         snprintf(path, sizeof path, "%s/ID_%d/ID%d_walk%d_%lld.png", cli_text(c, "output_dir"), index + 1, index + 1,
                  number + 1, (long long)*written + 1);
-        mdldm_status s = cli_interrupted() ? MDLDM_ERROR_CANCELLED : write_picture(c, w, iq + 2 * first, path);
-        if (s != MDLDM_OK) {
-            code = crew_code(all) == 0 ? cli_failed(c, s) : CLI_EXIT_FAILED; /* one message is enough */
+        mdldm_status s = MDLDM_OK;
+        if (cli_interrupted()) {
+            code = CLI_EXIT_INTERRUPTED;
+        } else if ((s = write_picture(c, w, iq + 2 * first, path)) != MDLDM_OK) {
+            code = first_failure(all, c, s);
         } else {
             ++*written;
             one_more(all);
@@ -335,6 +349,9 @@ static int simulate(const cli *c)
     }
     progress_break(&all.bar);
     pthread_mutex_destroy(&all.lock);
+    if (all.code == CLI_EXIT_INTERRUPTED) {
+        cli_error(c, "interrupted after %lld images", (long long)all.done);
+    }
     return all.code;
 }
 
