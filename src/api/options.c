@@ -119,12 +119,19 @@ static mdldm_status find(mdldm__env *env, const char *key, int32_t *index)
     return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "there is no option %s", key);
 }
 
-mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out)
+static mdldm_status enter(mdldm_context *ctx, const void *needed, const char *sentence)
 {
-    if (ctx == NULL || out == NULL)
+    if (ctx == NULL)
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
-    *out = NULL;
+    return needed != NULL ? MDLDM_OK : mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT, "%s", sentence);
+}
+
+mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out)
+{
+    if (out != NULL)
+        *out = NULL;
+    MDLDM__TRY(enter(ctx, out, "mdldm_options_create: out is NULL"));
     mdldm_options *o = mdldm__calloc(&ctx->env, 1, sizeof *o);
     if (o == NULL)
         return mdldm__oom(&ctx->env, "options");
@@ -167,9 +174,7 @@ static mdldm_status wrong_type(mdldm__env *env, const option_row *row, const cha
 mdldm_status mdldm_options_set_int(mdldm_context *ctx, mdldm_options *options, const char *key,
                                    int64_t value)
 {
-    if (ctx == NULL || options == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, options, "the options are NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     char given[32];
@@ -186,9 +191,7 @@ mdldm_status mdldm_options_set_int(mdldm_context *ctx, mdldm_options *options, c
 mdldm_status mdldm_options_set_double(mdldm_context *ctx, mdldm_options *options, const char *key,
                                       double value)
 {
-    if (ctx == NULL || options == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, options, "the options are NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     char given[32];
@@ -216,9 +219,7 @@ static int is_choice(const char *choices, const char *value)
 mdldm_status mdldm_options_set_string(mdldm_context *ctx, mdldm_options *options, const char *key,
                                       const char *value)
 {
-    if (ctx == NULL || options == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, options, "the options are NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     if (value == NULL)
@@ -228,7 +229,7 @@ mdldm_status mdldm_options_set_string(mdldm_context *ctx, mdldm_options *options
     if (table[i].choices[0] != '\0' && !is_choice(table[i].choices, value))
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT, "%s is %s: one of %s is expected",
                             table[i].key, value[0] != '\0' ? value : "empty", table[i].choices);
-    char *copy = mdldm__strdup(&ctx->env, value);
+    char *copy = mdldm__strdup(&options->env, value); /* ctx may be another than the one they were made with */
     if (copy == NULL)
         return mdldm__oom(&ctx->env, "option value");
     mdldm__free(&options->env, options->values[i].text);
@@ -240,9 +241,7 @@ mdldm_status mdldm_options_set_string(mdldm_context *ctx, mdldm_options *options
 mdldm_status mdldm_options_parse(mdldm_context *ctx, mdldm_options *options, const char *key,
                                  const char *text)
 {
-    if (ctx == NULL || options == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, options, "the options are NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     if (text == NULL)
@@ -292,9 +291,7 @@ static const char *string_at(const mdldm_options *o, int32_t i)
 mdldm_status mdldm_options_get_int(mdldm_context *ctx, const mdldm_options *options, const char *key,
                                    int64_t *value)
 {
-    if (ctx == NULL || value == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, value, "the place for the option's value is NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     if (table[i].type != MDLDM_OPTION_INT && table[i].type != MDLDM_OPTION_FLAG)
@@ -306,9 +303,7 @@ mdldm_status mdldm_options_get_int(mdldm_context *ctx, const mdldm_options *opti
 mdldm_status mdldm_options_get_double(mdldm_context *ctx, const mdldm_options *options, const char *key,
                                       double *value)
 {
-    if (ctx == NULL || value == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, value, "the place for the option's value is NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     if (table[i].type == MDLDM_OPTION_STRING)
@@ -320,9 +315,7 @@ mdldm_status mdldm_options_get_double(mdldm_context *ctx, const mdldm_options *o
 mdldm_status mdldm_options_get_string(mdldm_context *ctx, const mdldm_options *options, const char *key,
                                       const char **value)
 {
-    if (ctx == NULL || value == NULL)
-        return MDLDM_ERROR_INVALID_ARGUMENT;
-    MDLDM__ENTER(ctx);
+    MDLDM__TRY(enter(ctx, value, "the place for the option's value is NULL"));
     int32_t i = -1;
     MDLDM__TRY(find(&ctx->env, key, &i));
     if (table[i].type != MDLDM_OPTION_STRING)

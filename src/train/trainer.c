@@ -143,13 +143,14 @@ static mdldm_status open_trainer(mdldm_trainer *t, mdldm_dataset *d, const mdldm
 mdldm_status mdldm_trainer_create(mdldm_context *ctx, mdldm_stage stage, mdldm_model *m, mdldm_dataset *d,
                                   const mdldm_options *options, mdldm_trainer **out)
 {
-    if (ctx == NULL || out == NULL)
+    if (out != NULL)
+        *out = NULL;
+    if (ctx == NULL)
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
-    *out = NULL;
-    if (m == NULL || d == NULL)
-        return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT, "the %s is NULL",
-                            m == NULL ? "model" : "data set");
+    if (out == NULL || m == NULL || d == NULL)
+        return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT, "mdldm_trainer_create: the %s is NULL",
+                            out == NULL ? "place for the trainer" : m == NULL ? "model" : "data set");
     if (stage != MDLDM_STAGE_AUTOENCODER && stage != MDLDM_STAGE_DIFFUSION)
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "the stage is %d: MDLDM_STAGE_AUTOENCODER or MDLDM_STAGE_DIFFUSION is expected",
