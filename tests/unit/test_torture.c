@@ -25,7 +25,8 @@ static void keep_sentence(const mdldm_context *ctx, char sentence[1024])
     snprintf(sentence, 1024, "%s", mdldm_context_error(ctx));
 }
 
-/* Runs body on a context of t's allocator on the reference backend. */
+/* Runs body on a context of t's allocator, on the reference backend or on that of the environment's
+ * MDLDM_TORTURE_BACKEND. */
 static mdldm_status with_context(torture *t, char sentence[1024],
                                  mdldm_status (*body)(mdldm_context *ctx, torture *t))
 {
@@ -35,7 +36,8 @@ static mdldm_status with_context(torture *t, char sentence[1024],
         assert_null(ctx);
         return status;
     }
-    status = mdldm_context_use_backend(ctx, "reference");
+    const char *backend = getenv("MDLDM_TORTURE_BACKEND");
+    status = mdldm_context_use_backend(ctx, backend != NULL ? backend : "reference");
     if (status == MDLDM_OK)
         status = body(ctx, t);
     if (status != MDLDM_OK)
