@@ -278,6 +278,7 @@ def main():
         check_training.check(lib, work, report)
         if arguments.full_size:
             full_size(lib, work)
+            check_training.check(lib, work, report, preset="small", resolution=128)
     finally:
         if arguments.keep:
             print(f"kept {work}")

@@ -13,7 +13,7 @@ from PIL import Image
 
 import philox
 
-SEED, RESOLUTION, BATCH, ACCUMULATION, STEPS, TOTAL = 77, 32, 2, 2, 4, 10
+SEED, BATCH, ACCUMULATION, STEPS, TOTAL = 77, 2, 2, 4, 10
 # Epsilon is large so that gradients which are mathematically zero do not become steps of their sign.
 SETTINGS = dict(learning_rate=2e-3, adam_beta1=0.9, adam_beta2=0.99, adam_epsilon=1e-3, adam_weight_decay=0.05,
                 lr_scheduler="cosine", lr_warmup_steps=1, max_grad_norm=1.0, use_ema=1, ema_max_decay=0.7,
@@ -55,10 +55,10 @@ def options(lib, settings):
     return handle
 
 
-def train_here(lib, stage, model, data, settings):
+def train_here(lib, stage, model, data, resolution, settings):
     """Losses of all steps; the model holds the averaged weights afterwards."""
     dataset, trainer = c_void_p(), c_void_p()
-    lib.call("dataset_open", str(data).encode(), options(lib, dict(resolution=RESOLUTION)), byref(dataset))
+    lib.call("dataset_open", str(data).encode(), options(lib, dict(resolution=resolution)), byref(dataset))
     lib.call("trainer_create", c_int32(stage), model, dataset, options(lib, settings), byref(trainer))
     lib.lib.mdldm_trainer_metric.restype = c_double
     losses = []
@@ -71,15 +71,28 @@ def train_here(lib, stage, model, data, settings):
     return losses
 
 
-def make_picture(folder):
+def make_picture(folder, resolution):
     folder.mkdir(parents=True)
-    y, x = np.mgrid[0:RESOLUTION, 0:RESOLUTION]
+    y, x = np.mgrid[0:resolution, 0:resolution]
     rgb = np.stack([127 + 120 * np.sin(x / (2.0 + c)) * np.cos(y / (4.0 - c)) for c in range(3)], -1)
     Image.fromarray(rgb.astype(np.uint8)).save(folder / "one.png")
     return torch.from_numpy(rgb.astype(np.uint8)).permute(2, 0, 1).float()[None] / 127.5 - 1
 
 
-def stage_1(lib, model, folder, data, pixels, report):
+@torch.no_grad()
+def spread_codes(folder, pixels):
+    """Codes as far apart as latents are: new ones lie so close together that rounding chooses among them."""
+    vqvae = VQModel.from_pretrained(folder / "vqvae").eval()
+    latent = vqvae.encode(pixels).latents
+    codes = vqvae.quantize.embedding.weight
+    noise = torch.randn(codes.shape, generator=torch.Generator().manual_seed(SEED))
+    codes.copy_(latent.mean(dim=(0, 2, 3)) + latent.std(dim=(0, 2, 3)) * noise)
+    vqvae.save_pretrained(folder / "vqvae")
+
+
+def stage_1(lib, folder, data, pixels, report):
+    spread_codes(folder, pixels)
+    model = lib.load(folder)
     vqvae = VQModel.from_pretrained(folder / "vqvae").train()
     before = {name: value.clone() for name, value in vqvae.state_dict().items()}
     peer, losses = Peer(vqvae), []
@@ -99,10 +112,12 @@ def stage_1(lib, model, folder, data, pixels, report):
         peer.step()
         losses.append(mean)
     want = peer.finish(vqvae)
-    got = train_here(lib, 1, model, data, dict(SETTINGS, kmeans_start=0, restart_dead_codes=0, scaling_factor=1))
+    got = train_here(lib, 1, model, data, pixels.shape[-1],
+                     dict(SETTINGS, kmeans_start=0, restart_dead_codes=0, scaling_factor=1))
     report("stage 1 losses", got, losses, 2e-5)
     lib.save(model, folder / "after")
     check_weights("stage 1", before, want, VQModel.from_pretrained(folder / "after/vqvae").state_dict(), report)
+    lib.free_model(model)
 
 
 def check_weights(name, before, want, got, report):
@@ -141,24 +156,26 @@ def stage_2(lib, model, folder, data, pixels, prediction, report):
         losses.append(mean)
     assert 0 < dropped < sample, "the seed must drop some labels and keep some"
     want = peer.finish(unet)
-    got = train_here(lib, 2, model, data, dict(SETTINGS, label_dropout=0.5, prediction_type=prediction))
+    got = train_here(lib, 2, model, data, pixels.shape[-1],
+                     dict(SETTINGS, label_dropout=0.5, prediction_type=prediction))
     report(f"stage 2 losses, {prediction}", got, losses, 2e-5)
     lib.save(model, folder / "after")
     check_weights(f"stage 2, {prediction}", before, want,
                   UNet2DModel.from_pretrained(folder / "after/unet").state_dict(), report)
 
 
-def check(lib, work, report):
-    print("the same training steps here and in torch")
-    data = work / "one-picture"
-    pixels = make_picture(data / "person")
+def check(lib, work, report, preset="tiny", resolution=32):
+    print(f"the same training steps here and in torch, preset {preset}")
+    data = work / f"picture-{preset}"
+    pixels = make_picture(data / "person", resolution)
     for name, prediction in (("vq", None), ("epsilon", "epsilon"), ("velocity", "v_prediction")):
-        folder, model = work / f"training-{name}", c_void_p()
-        settings = dict(preset="tiny", resolution=RESOLUTION, num_classes=1, label_dropout=0.5, seed=5)
+        folder, model = work / f"training-{preset}-{name}", c_void_p()
+        # few codes: rounding must not choose another one
+        settings = dict(preset=preset, resolution=resolution, num_codes=24, num_classes=1, label_dropout=0.5, seed=5)
         lib.call("model_create", options(lib, settings), byref(model))
         lib.save(model, folder)
         if prediction:
             stage_2(lib, model, folder, data, pixels, prediction, report)
         else:
-            stage_1(lib, model, folder, data, pixels, report)
+            stage_1(lib, folder, data, pixels, report)
         lib.free_model(model)
