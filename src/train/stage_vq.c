@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "eval/image_metrics.h"
 #include "train/codebook.h"
+#include "train/latent_scale.h"
 #include "train/trainer.h"
 #include "util/rng.h"
 
@@ -371,67 +372,6 @@ static mdldm_status validate(mdldm_trainer *t)
     return MDLDM_OK;
 }
 
-/* The scale of the latents: 1/std over the training images (Rombach et al. 2022, appendix G), kept in
- * the config as scaling_factor, with the mean and std of each channel beside it. */
-static mdldm_status measure_scale(mdldm_trainer *t)
-{
-    enum { MOST = 2048 };
-    vq_state *s = t->stage_state;
-    mdldm__env *env = &t->ctx->env;
-    mdldm__component *c = t->component;
-    const int64_t image = s->resolution * s->resolution * 3;
-    const int64_t stride = (t->train_count + MOST - 1) / MOST;
-    const size_t size = (size_t)(s->width * cells(s));
-    double sum[64] = {0}, square[64] = {0}, total = 0.0, total_square = 0.0;
-    int64_t items = 0;
-    float *pixels = mdldm__alloc(&t->env, (size_t)image * sizeof *pixels);
-    float *latent = mdldm__alloc(&t->env, size * sizeof *latent);
-    mdldm_status status = pixels != NULL && latent != NULL ? MDLDM_OK : mdldm__oom(env, "latent statistics");
-    for (int64_t i = 0; status == MDLDM_OK && i < t->train_count; i += stride, items++) {
-        status = mdldm__progress(env, "measure", i, t->train_count);
-        if (status == MDLDM_OK)
-            status = mdldm_dataset_read(t->ctx, t->dataset, t->train_items[i], pixels, (size_t)image);
-        if (status == MDLDM_OK)
-            status = mdldm_encode(t->ctx, t->model, pixels, 1, s->resolution, s->resolution, latent, size);
-        for (int64_t k = 0; status == MDLDM_OK && k < s->width; k++)
-            for (int64_t p = 0; p < cells(s); p++) {
-                const double v = (double)latent[k * cells(s) + p] / (double)c->ae.scaling_factor;
-                sum[k] += v;
-                square[k] += v * v;
-            }
-    }
-    mdldm__free(&t->env, pixels);
-    mdldm__free(&t->env, latent);
-    MDLDM__TRY(status);
-    json_t *means = json_array(), *stds = json_array();
-    const double n = (double)(items * cells(s));
-    for (int64_t k = 0; k < s->width; k++) {
-        total += sum[k];
-        total_square += square[k];
-        const double mean = sum[k] / n, variance = square[k] / n - mean * mean;
-        json_array_append_new(means, json_real(mean));
-        json_array_append_new(stds, json_real(sqrt(variance > 0.0 ? variance : 0.0)));
-    }
-    const double all = n * (double)s->width, mean = total / all;
-    const double deviation = sqrt(fmax(total_square / all - mean * mean, 0.0));
-    double scale = t->options.scaling_factor > 0.0 ? t->options.scaling_factor : 1.0 / deviation;
-    if (!isfinite(scale)) {
-        json_decref(means);
-        json_decref(stds);
-        return mdldm__error(env, MDLDM_ERROR_NUMERIC,
-                            "the latents of the training images have a standard deviation of %g: the encoder "
-                            "has collapsed; train again with a lower learning_rate",
-                            deviation);
-    }
-    const int failed = json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
-                       json_object_set_new(t->model->extra, "latent_std", stds) != 0;
-    if (failed || mdldm__component_set_scaling_factor(env, c, scale) != MDLDM_OK)
-        return mdldm__oom(env, "latent statistics");
-    mdldm__trainer_metric_set(t, "scaling_factor", scale);
-    mdldm__log(env, 2, "latents: standard deviation %.4g, scaling_factor %.5g", deviation, scale);
-    return MDLDM_OK;
-}
-
 static mdldm_status save_declare(mdldm_trainer *t, mdldm__st_writer *w)
 {
     const vq_state *s = t->stage_state;
@@ -479,7 +419,7 @@ const mdldm__stage_ops mdldm__stage_vq = {.name = "autoencoder",
                                           .micro = micro,
                                           .after_step = after_step,
                                           .validate = validate,
-                                          .update_model = measure_scale,
+                                          .update_model = mdldm__measure_latent_scale,
                                           .save_declare = save_declare,
                                           .save_data = save_data,
                                           .load = load,
