@@ -30,6 +30,7 @@ CFLAGS_layout := -O3
 ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi
 CFLAGS_cpu_isa_base := $(ISA_FLAGS)
 CFLAGS_cpu_isa_avx2 := $(ISA_FLAGS) -mavx2 -mfma
+CFLAGS_cpu_isa_avx512bf16 := $(ISA_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma
 CFLAGS_cpu_isa_avx512 := $(ISA_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The table of own kernels. It is built three times, for AVX-512, AVX2 and the baseline
- * (cpu_isa_*.c, from the k_*.h templates); the device picks one at run time.
+ * The table of own kernels. It is built for each instruction set, AVX-512 with and without bf16, AVX2
+ * and the baseline (cpu_isa_*.c, from the k_*.h templates); the device picks one at run time.
  *
  * Every kernel splits its work into parts that depend on the shape alone, never on the number of
  * threads, so its results do not depend on it either. All tensors are NHWC; `dtype` is MDLDM_F32 or
@@ -132,7 +132,7 @@ typedef struct mdldm__cpu_kernels {
                    int64_t kw, int32_t threads);
 } mdldm__cpu_kernels;
 
-extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512, mdldm__cpu_kernels_avx2,
-    mdldm__cpu_kernels_base;
+extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512bf16, mdldm__cpu_kernels_avx512,
+    mdldm__cpu_kernels_avx2, mdldm__cpu_kernels_base;
 
 #endif

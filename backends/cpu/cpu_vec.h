@@ -92,17 +92,27 @@ INLINE float v_sum(V x)
 
 INLINE V v_from_bf16(VH h)
 {
+#if defined(__AVX512F__)
+    return (V)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+#elif defined(__AVX2__)
+    return (V)_mm256_slli_epi32(_mm256_cvtepu16_epi32((__m128i)h), 16);
+#else
     return (V)(__builtin_convertvector(h, VU) << 16);
+#endif
 }
 
-/* Round to nearest even; NaN stays NaN. */
+/* Round to nearest even; NaN stays NaN. The instruction takes subnormals for 0. */
 INLINE VH v_to_bf16(V x)
 {
+#if defined(__AVX512BF16__)
+    return (VH)_mm512_cvtneps_pbh((__m512)x);
+#else
     VU u = (VU)x;
     VU rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     VU quiet = (u >> 16) | 0x40u;
     VU nan = (VU)(x != x);
     return __builtin_convertvector((rounded & ~nan) | (quiet & nan), VH);
+#endif
 }
 
 /* m lanes (1..VL) of element i on of a tensor of this type; the other lanes are 0. */
@@ -202,7 +212,14 @@ INLINE V v_exp2(V x)
 
 INLINE V v_sigmoid(V x)
 {
+#if defined(__AVX512F__)
+    /* 1/d from 14 bits by one Newton step, a third of a division's time; d stays below 2^126. */
+    V d = 1.0f + v_exp(v_min(v_set(87.0f), -x));
+    V r = (V)_mm512_rcp14_ps((__m512)d);
+    return r * (2.0f - d * r);
+#else
     return 1.0f / (1.0f + v_exp(-x));
+#endif
 }
 
 #endif

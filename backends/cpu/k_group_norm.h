@@ -23,22 +23,45 @@ INLINE void norm_split(const mdldm__cpu_norm *a, norm_source s[2])
     s[1] = (norm_source){a->x1, a->dx1, a->x1 != NULL ? a->c1 : 0, a->c0};
 }
 
-/* part[2][C]: sums of x-K and (x-K)^2 over rows begin..end-1 of an image. */
+/* Rows that are taken together, so that a channel's coefficients are loaded once for all of them. */
+#define NORM_ROWS 16
+
+/* sum[C], square[C]: sums of x-K and (x-K)^2 over rows begin..end-1 of an image. dtype is a constant at
+ * each call, and whole says that the channels fill whole vectors. */
+INLINE void norm_moments_as(const norm_source *s, int64_t base, int64_t begin, int64_t end, float *sum,
+                            float *square, int32_t dtype, int whole)
+{
+    for (int64_t block = begin; block < end; block += NORM_ROWS) {
+        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
+        for (int64_t j = 0; j < s->c; j += VL) {
+            int64_t m = whole ? VL : s->c - j;
+            V shift = v_get(s->p, dtype, base * s->c + j, m);
+            V s1 = v_set(0.0f), s2 = v_set(0.0f);
+            if (block > begin) {
+                s1 = v_get(sum + s->from, MDLDM_F32, j, m);
+                s2 = v_get(square + s->from, MDLDM_F32, j, m);
+            }
+            for (int64_t r = block; r < last; r++) {
+                V d = v_get(s->p, dtype, (base + r) * s->c + j, m) - shift;
+                s1 += d;
+                s2 += d * d;
+            }
+            v_put(sum + s->from, MDLDM_F32, j, m, s1);
+            v_put(square + s->from, MDLDM_F32, j, m, s2);
+        }
+    }
+}
+
 static void norm_moments(const norm_source *s, int32_t dtype, int64_t base, int64_t begin, int64_t end,
                          float *sum, float *square)
 {
-    for (int64_t j = 0; j < s->c; j += VL) {
-        int64_t m = s->c - j;
-        V shift = v_get(s->p, dtype, base * s->c + j, m);
-        V s1 = v_set(0.0f), s2 = v_set(0.0f);
-        for (int64_t r = begin; r < end; r++) {
-            V d = v_get(s->p, dtype, (base + r) * s->c + j, m) - shift;
-            s1 += d;
-            s2 += d * d;
-        }
-        v_put(sum + s->from, MDLDM_F32, j, m, s1);
-        v_put(square + s->from, MDLDM_F32, j, m, s2);
-    }
+    int whole = s->c % VL == 0;
+    if (dtype == MDLDM_BF16 && whole)
+        norm_moments_as(s, base, begin, end, sum, square, MDLDM_BF16, 1);
+    else if (whole)
+        norm_moments_as(s, base, begin, end, sum, square, MDLDM_F32, 1);
+    else
+        norm_moments_as(s, base, begin, end, sum, square, dtype, 0);
 }
 
 INLINE float norm_first(const norm_source s[2], int32_t dtype, int64_t base, int64_t c)
@@ -72,20 +95,41 @@ static void norm_merge(const mdldm__cpu_norm *a, const norm_source s[2], const f
     stats[1] = (float)(1.0 / sqrt((var > 0.0 || isnan(var) ? var : 0.0) + (double)a->eps));
 }
 
+INLINE void norm_apply_as(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
+                          int64_t end, const float *mul, const float *add, int64_t c, int32_t dtype,
+                          int whole)
+{
+    /* Copies, for a store to y might change what s and a hold, as far as the compiler knows. */
+    const void *x = s->p;
+    char *y = (char *)a->y + s->from * (dtype == MDLDM_BF16 ? 2 : 4);
+    int32_t silu = a->silu;
+    int64_t width = s->c;
+    for (int64_t block = begin; block < end; block += NORM_ROWS) {
+        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
+        for (int64_t j = 0; j < width; j += VL) {
+            int64_t m = whole ? VL : width - j;
+            V times = v_get(mul + s->from, MDLDM_F32, j, m), plus = v_get(add + s->from, MDLDM_F32, j, m);
+            for (int64_t r = block; r < last; r++) {
+                int64_t row = image * a->hw + r;
+                V g = v_get(x, dtype, row * width + j, m) * times + plus;
+                if (silu)
+                    g *= v_sigmoid(g);
+                v_put(y, dtype, row * c + j, m, g);
+            }
+        }
+    }
+}
+
 static void norm_apply(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
                        int64_t end, const float *mul, const float *add, int64_t c)
 {
-    for (int64_t r = begin; r < end; r++) {
-        int64_t from = (image * a->hw + r) * s->c, to = (image * a->hw + r) * c + s->from;
-        for (int64_t j = 0; j < s->c; j += VL) {
-            int64_t m = s->c - j;
-            V g = v_get(s->p, a->dtype, from + j, m) * v_get(mul + s->from, MDLDM_F32, j, m) +
-                  v_get(add + s->from, MDLDM_F32, j, m);
-            if (a->silu)
-                g *= v_sigmoid(g);
-            v_put(a->y, a->dtype, to + j, m, g);
-        }
-    }
+    int whole = s->c % VL == 0;
+    if (a->dtype == MDLDM_BF16 && whole)
+        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_BF16, 1);
+    else if (whole)
+        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_F32, 1);
+    else
+        norm_apply_as(a, s, image, begin, end, mul, add, c, a->dtype, 0);
 }
 
 static void k_group_norm(const mdldm__cpu_norm *a)
@@ -147,48 +191,81 @@ INLINE V norm_dg(const mdldm__cpu_norm *a, V dy, V g)
     return dy * (sig * (1.0f + g * (1.0f - sig)));
 }
 
+INLINE void norm_bwd_sums_as(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
+                             int64_t end, const float *coef, int64_t c, float *sum_a, float *sum_b,
+                             int32_t dtype, int whole)
+{
+    const float *co = coef + s->from;
+    for (int64_t block = begin; block < end; block += NORM_ROWS) {
+        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
+        for (int64_t j = 0; j < s->c; j += VL) {
+            int64_t m = whole ? VL : s->c - j;
+            V xs = v_get(co + NORM_XS * c, MDLDM_F32, j, m), xo = v_get(co + NORM_XO * c, MDLDM_F32, j, m);
+            V ga = v_get(co + NORM_GA * c, MDLDM_F32, j, m), be = v_get(co + NORM_BE * c, MDLDM_F32, j, m);
+            V sa = v_set(0.0f), sb = v_set(0.0f);
+            if (block > begin) {
+                sa = v_get(sum_a + s->from, MDLDM_F32, j, m);
+                sb = v_get(sum_b + s->from, MDLDM_F32, j, m);
+            }
+            for (int64_t r = block; r < last; r++) {
+                int64_t row = image * a->hw + r;
+                V xh = v_get(s->p, dtype, row * s->c + j, m) * xs + xo;
+                V dg = norm_dg(a, v_get(a->dy, dtype, row * c + s->from + j, m), xh * ga + be);
+                sa += dg;
+                sb += dg * xh;
+            }
+            v_put(sum_a + s->from, MDLDM_F32, j, m, sa);
+            v_put(sum_b + s->from, MDLDM_F32, j, m, sb);
+        }
+    }
+}
+
 static void norm_bwd_sums(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
                           int64_t end, const float *coef, int64_t c, float *sum_a, float *sum_b)
 {
+    int whole = s->c % VL == 0;
+    if (a->dtype == MDLDM_BF16 && whole)
+        norm_bwd_sums_as(a, s, image, begin, end, coef, c, sum_a, sum_b, MDLDM_BF16, 1);
+    else if (whole)
+        norm_bwd_sums_as(a, s, image, begin, end, coef, c, sum_a, sum_b, MDLDM_F32, 1);
+    else
+        norm_bwd_sums_as(a, s, image, begin, end, coef, c, sum_a, sum_b, a->dtype, 0);
+}
+
+INLINE void norm_bwd_data_as(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
+                             int64_t end, const float *coef, int64_t c, int32_t dtype, int whole)
+{
     const float *co = coef + s->from;
-    for (int64_t j = 0; j < s->c; j += VL) {
-        int64_t m = s->c - j;
-        V xs = v_get(co + NORM_XS * c, MDLDM_F32, j, m), xo = v_get(co + NORM_XO * c, MDLDM_F32, j, m);
-        V ga = v_get(co + NORM_GA * c, MDLDM_F32, j, m), be = v_get(co + NORM_BE * c, MDLDM_F32, j, m);
-        V sa = v_set(0.0f), sb = v_set(0.0f);
-        for (int64_t r = begin; r < end; r++) {
-            int64_t row = image * a->hw + r;
-            V xh = v_get(s->p, a->dtype, row * s->c + j, m) * xs + xo;
-            V dg = norm_dg(a, v_get(a->dy, a->dtype, row * c + s->from + j, m), xh * ga + be);
-            sa += dg;
-            sb += dg * xh;
+    for (int64_t block = begin; block < end; block += NORM_ROWS) {
+        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
+        for (int64_t j = 0; j < s->c; j += VL) {
+            int64_t m = whole ? VL : s->c - j;
+            V xs = v_get(co + NORM_XS * c, MDLDM_F32, j, m), xo = v_get(co + NORM_XO * c, MDLDM_F32, j, m);
+            V ga = v_get(co + NORM_GA * c, MDLDM_F32, j, m), be = v_get(co + NORM_BE * c, MDLDM_F32, j, m);
+            V p = v_get(co + NORM_P * c, MDLDM_F32, j, m), q = v_get(co + NORM_Q * c, MDLDM_F32, j, m);
+            V t = v_get(co + NORM_R * c, MDLDM_F32, j, m);
+            for (int64_t r = block; r < last; r++) {
+                int64_t row = image * a->hw + r;
+                V xh = v_get(s->p, dtype, row * s->c + j, m) * xs + xo;
+                V dg = norm_dg(a, v_get(a->dy, dtype, row * c + s->from + j, m), xh * ga + be);
+                v_put(s->d, dtype, row * s->c + j, m, dg * p - q - xh * t);
+            }
         }
-        v_put(sum_a + s->from, MDLDM_F32, j, m, sa);
-        v_put(sum_b + s->from, MDLDM_F32, j, m, sb);
     }
 }
 
 static void norm_bwd_data(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
                           int64_t end, const float *coef, int64_t c)
 {
-    const float *co = coef + s->from;
+    int whole = s->c % VL == 0;
     if (s->d == NULL)
         return;
-    for (int64_t r = begin; r < end; r++) {
-        int64_t row = image * a->hw + r;
-        for (int64_t j = 0; j < s->c; j += VL) {
-            int64_t m = s->c - j;
-            V xh = v_get(s->p, a->dtype, row * s->c + j, m) * v_get(co + NORM_XS * c, MDLDM_F32, j, m) +
-                   v_get(co + NORM_XO * c, MDLDM_F32, j, m);
-            V g = xh * v_get(co + NORM_GA * c, MDLDM_F32, j, m) +
-                  v_get(co + NORM_BE * c, MDLDM_F32, j, m);
-            V dg = norm_dg(a, v_get(a->dy, a->dtype, row * c + s->from + j, m), g);
-            v_put(s->d, a->dtype, row * s->c + j, m,
-                  dg * v_get(co + NORM_P * c, MDLDM_F32, j, m) -
-                      v_get(co + NORM_Q * c, MDLDM_F32, j, m) -
-                      xh * v_get(co + NORM_R * c, MDLDM_F32, j, m));
-        }
-    }
+    if (a->dtype == MDLDM_BF16 && whole)
+        norm_bwd_data_as(a, s, image, begin, end, coef, c, MDLDM_BF16, 1);
+    else if (whole)
+        norm_bwd_data_as(a, s, image, begin, end, coef, c, MDLDM_F32, 1);
+    else
+        norm_bwd_data_as(a, s, image, begin, end, coef, c, a->dtype, 0);
 }
 
 static void k_group_norm_bwd(const mdldm__cpu_norm *a)

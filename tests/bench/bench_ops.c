@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Times single operations of the cpu plug-in at the shapes of the `ldm-256` models. Not a test.
+ * Times single operations of the cpu plug-in at the shapes of the preset models. Not a test.
  *
  *   bench_ops [--threads N] [--bf16] [--batch N] [--cpu-time] [FILTER]
  *
@@ -234,8 +234,9 @@ static void group_norm(int64_t size, int64_t c, int backward)
     char name[128];
     bench_op b = new_op(backward ? MDLDM_OP_GROUP_NORM_BWD : MDLDM_OP_GROUP_NORM);
     int32_t x = input(&b, size, size, c), y = backward ? input(&b, size, size, c) : output(&b, size, size, c);
+    int32_t groups = c % 32 == 0 ? 32 : 8;
     int32_t stats = add_tensor(&b, MDLDM_F32, backward ? MDLDM_ROLE_INPUT : MDLDM_ROLE_ACTIVATION, batch, 1,
-                               32, 2);
+                               groups, 2);
     int32_t gamma = add_tensor(&b, MDLDM_F32, MDLDM_ROLE_PARAM, c, 1, 1, 1);
     int32_t beta = add_tensor(&b, MDLDM_F32, MDLDM_ROLE_PARAM, c, 1, 1, 1);
     if (backward) {
@@ -248,7 +249,7 @@ static void group_norm(int64_t size, int64_t c, int backward)
         b.op.out[0] = y;
         b.op.out[1] = stats;
     }
-    b.op.attr.norm = (mdldm_norm_attr){32, 1, 1e-5f};
+    b.op.attr.norm = (mdldm_norm_attr){groups, 1, 1e-5f};
     snprintf(name, sizeof name, "group norm + silu %lldx%lldx%lld %s", (long long)size, (long long)size,
              (long long)c, backward ? "backward" : "forward");
     run(name, &b);
@@ -367,6 +368,23 @@ int main(int argc, char **argv)
     attention(64, 512, 1, 1);
     vq(64, 8192, 3);
     vq(64, 1024, 64);
+    /* presets small and tiny */
+    conv(256, 3, 16, 3, 1);
+    conv(256, 16, 16, 3, 1);
+    conv(256, 16, 16, 3, 2);
+    conv(256, 16, 3, 3, 1);
+    conv(128, 16, 32, 3, 1);
+    conv(128, 32, 32, 3, 1);
+    conv(128, 32, 16, 1, 1);
+    conv(64, 48, 48, 3, 1);
+    conv(32, 64, 64, 3, 1);
+    conv(16, 128, 128, 3, 1);
+    conv(8, 192, 192, 3, 1);
+    conv(4, 256, 256, 3, 1);
+    attention(16, 128, 4, 0);
+    attention(16, 128, 4, 1);
+    group_norm(256, 16, 0);
+    group_norm(256, 16, 1);
     backend->device_close(device);
     return 0;
 }
