@@ -78,11 +78,21 @@ void *torture_resize(void *user, void *pointer, size_t size)
     return moved;
 }
 
-/* jansson has one allocator for the process. The library never touches it; here it fails as well. */
+/* jansson has one allocator for the process. The library never touches it; here it fails as well, but
+ * for string buffers that grow, to 32 bytes times a power of two: jansson 2.14's lexer drops a character
+ * then, without noticing, and may run into an assertion. */
 static torture *json_target;
 
 static void *json_take(size_t size)
 {
+    if (size >= 32 && (size & (size - 1)) == 0) {
+        const int64_t fail_at = json_target->fail_at;
+        json_target->fail_at = 0;
+        json_target->allocations--;
+        void *block = take(json_target, size);
+        json_target->fail_at = fail_at;
+        return block;
+    }
     return torture_resize(json_target, NULL, size > 0 ? size : 1);
 }
 
@@ -112,12 +122,12 @@ static void check_status(const char *name, const torture *t, mdldm_status status
                  sentence);
 }
 
-/* jansson's parser calls a failed allocation a syntax error, so any status but MDLDM_OK will do; and it
- * overlooks a single one in its lexer, so that only those that persist must be noticed. */
+/* jansson's parser calls a failed allocation a syntax error, so any status but MDLDM_OK will do: a
+ * failure overlooked would be a key that is silently lost. */
 static void check_json_status(const char *name, const torture *t, mdldm_status status)
 {
-    if (status == MDLDM_OK && t->failures > 0 && t->persist)
-        fail_msg("%s, jansson's allocations from %lld on failing: not noticed", name, (long long)t->fail_at);
+    if (status == MDLDM_OK && t->failures > 0)
+        fail_msg("%s, jansson's allocation %lld failing: not noticed", name, (long long)t->fail_at);
 }
 
 static int64_t stride_for(int64_t total, int64_t first, int64_t limit)
