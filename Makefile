@@ -137,13 +137,18 @@ valgrind: ## the test programs under valgrind, reference backend only
 check-interop: all ## train here and load in diffusers, and the other way round (needs Python and PyPI)
 	tests/interop/run.sh
 
+.PHONY: torture
+torture: ## each allocation of each job fails in turn: all of them, not the sample that check takes
+	$(MAKE) -j$(JOBS) $(BUILD)/tests/unit/test_torture $(BUILD)/tests/unit/test_torture_io
+	MDLDM_TORTURE=full TEST_TIMEOUT=3600 tests/run.sh /nonexistent $(BUILD)/tests/unit/test_torture $(BUILD)/tests/unit/test_torture_io
+
 .PHONY: fuzz
 fuzz: ## the fuzz targets, a minute each (needs clang)
 	$(MAKE) -j$(JOBS) CC=clang BUILD=build/fuzz LIBOUT=build/fuzz/lib OPT='-O1 -g' SAN='-fsanitize=address,undefined -fsanitize=fuzzer-no-link' build/fuzz/lib/libmdldm.a
 	for f in $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))); do \
 	    clang -std=c11 $(CPPFLAGS_ALL) -O1 -g -fsanitize=address,undefined,fuzzer tests/fuzz/$$f.c build/fuzz/lib/libmdldm.a $(CORE_LIBS) -o build/fuzz/$$f && \
 	    mkdir -p build/fuzz/corpus-$$f && \
-	    build/fuzz/$$f -max_total_time=60 -max_len=65536 build/fuzz/corpus-$$f tests/fuzz/corpus || exit 1; \
+	    build/fuzz/$$f -max_total_time=60 -max_len=65536 build/fuzz/corpus-$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; \
 	done
 
 # ---- installation ----
