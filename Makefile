@@ -69,7 +69,7 @@ $(BUILD)/cpu-plugin/%.o: %.c
 
 $(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) -ldnnl -lopenblas -fopenmp -lm -o $@
+	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) -ldnnl -fopenmp -lm -o $@
 
 # Beside the library, where a program in this tree looks for it.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
