@@ -36,18 +36,24 @@ mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guar
     guard->threads = omp_get_max_threads();
     guard->dynamic = omp_get_dynamic();
     guard->levels = omp_get_max_active_levels();
-    guard->fpu = fpu_get();
+    guard->device = device;
     omp_set_dynamic(0);
     if (guard->levels < 1)
         omp_set_max_active_levels(1);
     omp_set_num_threads(device->threads);
-    fpu_set(FPU_DEFAULT);
+#pragma omp parallel num_threads(device->threads)
+    {
+        device->fpu[omp_get_thread_num()] = fpu_get();
+        fpu_set(FPU_DEFAULT);
+    }
     return MDLDM_OK;
 }
 
 void mdldm__cpu_leave(const mdldm__cpu_guard *guard)
 {
-    fpu_set(guard->fpu);
+    const mdldm_device *device = guard->device;
+#pragma omp parallel num_threads(device->threads)
+    fpu_set(device->fpu[omp_get_thread_num()]);
     omp_set_num_threads(guard->threads);
     if (guard->levels < 1)
         omp_set_max_active_levels(guard->levels);
@@ -95,9 +101,15 @@ mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, in
     device->threads = threads < 1 ? 1 : threads > limit ? limit : threads;
     device->bf16 = mdldm__dnnl_bf16();
     device->kernels = mdldm__cpu_choose_kernels();
+    device->fpu = mdldm__host_zalloc(host, (size_t)device->threads, sizeof *device->fpu);
+    if (device->fpu == NULL) {
+        mdldm__host_free(host, device);
+        return mdldm__host_oom(host, "cpu device");
+    }
     int status = mdldm__dnnl_open(&device->dnnl);
     if (status != dnnl_success) {
         mdldm_status result = mdldm__cpu_dnnl_error(device, status, "opening the engine");
+        mdldm__host_free(host, device->fpu);
         mdldm__host_free(host, device);
         return result;
     }
@@ -110,5 +122,6 @@ void mdldm__cpu_device_close(mdldm_device *device)
     if (device == NULL)
         return;
     mdldm__dnnl_close(&device->dnnl);
+    mdldm__host_free(device->host, device->fpu);
     mdldm__host_free(device->host, device);
 }

@@ -14,15 +14,17 @@ struct mdldm_device {
     int32_t bf16; /* mdldm__dnnl_bf16 */
     mdldm__dnnl dnnl;
     const mdldm__cpu_kernels *kernels;
+    uint32_t *fpu; /* [threads] what each thread of the team had set before a call */
 };
 
 /* What the host had set before a call. */
 typedef struct mdldm__cpu_guard {
+    const mdldm_device *device;
     int threads, dynamic, levels;
-    uint32_t fpu;
 } mdldm__cpu_guard;
 
-/* Sets the thread count and the default rounding, or refuses inside a parallel region of the host's,
+/* Sets the thread count and, on every thread of the team (OpenMP keeps it for the host's own regions),
+ * the default rounding without flush to zero; or refuses inside a parallel region of the host's,
  * where there would be no second thread. leave puts everything back. */
 mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guard);
 void mdldm__cpu_leave(const mdldm__cpu_guard *guard);

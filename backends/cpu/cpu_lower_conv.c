@@ -9,7 +9,7 @@
 
 /* ---- Running ---- */
 
-mdldm_status mdldm__cpu_run_copy(mdldm_plan *plan, mdldm__cpu_step *step)
+static mdldm_status run_copy(mdldm_plan *plan, mdldm__cpu_step *step)
 {
     const mdldm_graph_tensor *t = &plan->tensors[step->out[0]];
     plan->device->kernels->cast(mdldm__cpu_memory(plan, step->out[0]), t->dtype,
@@ -230,7 +230,7 @@ static void start_from(mdldm_plan *plan, const mdldm__cpu_node *node)
 {
     if (mdldm__cpu_in_place(plan, node, node->residual, node->out))
         return;
-    mdldm__cpu_step *copy = mdldm__cpu_add_step(plan, node->op, mdldm__cpu_run_copy);
+    mdldm__cpu_step *copy = mdldm__cpu_add_step(plan, node->op, run_copy);
     memset(copy->in, -1, sizeof copy->in);
     memset(copy->out, -1, sizeof copy->out);
     copy->in[0] = node->residual;

@@ -89,7 +89,6 @@ int32_t mdldm__cpu_in_place(mdldm_plan *plan, const mdldm__cpu_node *node, int32
 mdldm_status mdldm__cpu_lower_conv(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_node *node);
-mdldm_status mdldm__cpu_run_copy(mdldm_plan *plan, mdldm__cpu_step *step);
 
 /* ---- cpu_run_ops.c ---- */
 mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind);
