@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${DEMO_DIR:-demo-output}
-vq_steps=${DEMO_VQ_STEPS:-500}
-unet_steps=${DEMO_UNET_STEPS:-1500}
+vq_steps=${DEMO_VQ_STEPS:-1400}
+unet_steps=${DEMO_UNET_STEPS:-2400}
 bin=build/bin
 threads=1 # the tiny model's kernels are too small to share: on a busy machine waiting costs more than it brings
 started=$SECONDS
