@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${DEMO_DIR:-demo-output}
-vq_steps=${DEMO_VQ_STEPS:-1400}
-unet_steps=${DEMO_UNET_STEPS:-2400}
+vq_steps=${DEMO_VQ_STEPS:-1200}
+unet_steps=${DEMO_UNET_STEPS:-2000}
 bin=build/bin
 threads=1 # the tiny model's kernels are too small to share: on a busy machine waiting costs more than it brings
 started=$SECONDS
@@ -29,7 +29,7 @@ $bin/mdldm-train --train_data_dir "$out/persons" --vae_path "$out/vqvae" --outpu
 echo "== 4/4 Eight new spectrograms of each person"
 $bin/mdldm-generate --model_path "$out/model" --output_dir "$out/generated" --num_images 8 \
     --batch_size 16 --scheduler dpmsolver++ --num_inference_steps 25 --guidance_scale 1.5 --seed 3 \
-    --real_dir "$out/persons"
+    --threads "$threads" --real_dir "$out/persons"
 minutes=$(((SECONDS - started) / 60)) seconds=$(((SECONDS - started) % 60))
 cat <<END
 
