@@ -39,10 +39,15 @@ static size_t replace_infinity(const char *data, size_t size, char *out)
     return length;
 }
 
+int mdldm__json_no_memory(const json_error_t *error)
+{
+    return error->text[0] == '\0' || json_error_code(error) == json_error_out_of_memory;
+}
+
 mdldm_status mdldm__json_parse(mdldm__env *env, const char *where, const char *data, size_t size,
                                json_t **out)
 {
-    json_error_t error;
+    json_error_t error = {0};
     char *replaced = NULL;
     size_t length = replace_infinity(data, size, NULL);
     if (length != size) {
@@ -56,7 +61,7 @@ mdldm_status mdldm__json_parse(mdldm__env *env, const char *where, const char *d
     json_t *value = json_loadb(data, size, JSON_REJECT_DUPLICATES, &error);
     mdldm__free(env, replaced);
     if (value == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory)
+        if (mdldm__json_no_memory(&error))
             return mdldm__oom(env, "JSON");
         return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s is no valid JSON: line %d, column %d: %s", where,
                             error.line, error.column, error.text);

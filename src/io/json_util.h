@@ -20,4 +20,8 @@ char *mdldm__json_text(mdldm__env *env, const json_t *value);
 /* That text and a newline; atomic (mdldm__file_write). */
 mdldm_status mdldm__json_write(mdldm__env *env, const char *path, const json_t *object);
 
+/* Whether json_loadb failed for want of memory; error all zero before the call, since jansson says
+ * nothing at all when its lexer could not start. */
+int mdldm__json_no_memory(const json_error_t *error);
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/json_util.h"
 #include "io/safetensors.h"
 #include "io/safetensors_dtype.h"
 
@@ -202,10 +203,10 @@ static mdldm_status open_mapped(mdldm__safetensors *st, const char *path)
                             (unsigned long long)length, size - 8);
     if (length == 0 || file[8] != '{')
         return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: the header must start with '{'", path);
-    json_error_t error;
+    json_error_t error = {0};
     json_t *header = json_loadb((const char *)file + 8, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (header == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory)
+        if (mdldm__json_no_memory(&error))
             return mdldm__oom(env, "a safetensors header");
         return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: the header is no valid JSON: column %d: %s", path,
                             error.column, error.text);
