@@ -24,7 +24,8 @@ mdldm_status mdldm__latent_source_open(mdldm_context *ctx, mdldm__env *env, mdld
     s.slot = mdldm__alloc(env, (size_t)items * sizeof *s.slot);
     s.images = mdldm__alloc(env, pixels * sizeof *s.images);
     s.pixels = mdldm__alloc(env, pixels * sizeof *s.pixels);
-    if (s.slot == NULL || s.images == NULL || s.pixels == NULL) {
+    s.items = mdldm__alloc(env, (size_t)batch * sizeof *s.items);
+    if (s.items == NULL || s.slot == NULL || s.images == NULL || s.pixels == NULL) {
         mdldm__latent_source_close(&s);
         return mdldm__oom(&ctx->env, "latents");
     }
@@ -40,6 +41,7 @@ void mdldm__latent_source_close(mdldm__latent_source *s)
         return;
     mdldm__free(s->env, s->cache);
     mdldm__free(s->env, s->slot);
+    mdldm__free(s->env, s->items);
     mdldm__free(s->env, s->images);
     mdldm__free(s->env, s->pixels);
     memset(s, 0, sizeof *s);
@@ -99,14 +101,8 @@ mdldm_status mdldm__latent_source_next(mdldm__latent_source *s, mdldm__loader *l
 {
     mdldm__env *env = &s->ctx->env;
     if (s->cache != NULL) {
-        int64_t *items = mdldm__alloc(s->env, (size_t)n * sizeof *items);
-        if (items == NULL)
-            return mdldm__oom(env, "batch");
-        mdldm_status status = mdldm__loader_next(env, loader, NULL, labels, items);
-        if (status == MDLDM_OK)
-            status = mdldm__latent_source_get(s, items, n, latent);
-        mdldm__free(s->env, items);
-        return status;
+        MDLDM__TRY(mdldm__loader_next(env, loader, NULL, labels, s->items));
+        return mdldm__latent_source_get(s, s->items, n, latent);
     }
     MDLDM__TRY(mdldm__loader_next(env, loader, s->images, labels, NULL));
     const int64_t area = s->resolution * s->resolution;

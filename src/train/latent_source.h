@@ -16,6 +16,7 @@ typedef struct mdldm__latent_source {
     int64_t *slot;     /* of each item of the data set; -1: not cached */
     float *images;     /* [batch][res][res][3] */
     float *pixels;     /* [batch][3][res][res] */
+    int64_t *items;    /* [batch] */
     int64_t batch;     /* most images per call */
 } mdldm__latent_source;
 
