@@ -136,8 +136,8 @@ static mdldm_status place(mdldm_plan *plan)
     mdldm_status status = mdldm__arena_plan(host, plan->items, plan->all_tensors, &plan->arena_bytes);
     if (status != MDLDM_OK)
         return status;
-    if (plan->arena_bytes < plan->turned_bytes)
-        plan->arena_bytes = plan->turned_bytes;
+    if (plan->arena_bytes < plan->packing_room)
+        plan->arena_bytes = plan->packing_room;
     plan->arena_block = mdldm__host_alloc(host, plan->arena_bytes + MDLDM__ALIGN);
     if (plan->arena_block == NULL)
         return mdldm__host_error(host, MDLDM_ERROR_OUT_OF_MEMORY, "out of memory (%zu bytes of activations)",

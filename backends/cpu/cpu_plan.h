@@ -66,7 +66,7 @@ struct mdldm_plan {
     int32_t step_count, step_capacity;
     void *arena_block;
     size_t arena_bytes;
-    size_t turned_bytes; /* room at the arena's start that packing needs before a run */
+    size_t packing_room; /* room at the arena's start that packing needs before a run */
     int64_t packed_bytes, macs;
 };
 
@@ -85,7 +85,7 @@ int32_t mdldm__cpu_add_scratch(mdldm_plan *plan, size_t bytes);
 /* Lets out share in's memory when in dies with this node and is as large; says whether it did. */
 int32_t mdldm__cpu_in_place(mdldm_plan *plan, const mdldm__cpu_node *node, int32_t in, int32_t out);
 
-/* ---- cpu_lower_conv.c ---- */
+/* ---- cpu_lower_conv.c, cpu_lower_wgrad.c ---- */
 mdldm_status mdldm__cpu_lower_conv(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_node *node);

@@ -15,16 +15,31 @@ typedef struct mdldm__packed_key {
     int64_t i0, ic; /* the slice of input channels */
 } mdldm__packed_key;
 
-typedef struct mdldm__packed {
-    struct mdldm__packed *next;
+typedef struct mdldm__packed mdldm__packed;
+
+/* How weights are packed. layout: what the algorithm says about the format, of a type of its own. */
+typedef struct mdldm__pack_ops {
+    int32_t (*same)(const mdldm__packed *p, const void *layout);
+    /* Sets bytes, and room: the floats' bytes that pack needs to work in. On failure close follows. */
+    mdldm_status (*open)(mdldm_store *store, mdldm__packed *p, const void *layout);
+    /* values: the canonical weights. room: p->room bytes, aligned. */
+    mdldm_status (*pack)(mdldm_store *store, mdldm__packed *p, const float *values, float *room);
+    void (*close)(mdldm__packed *p);
+} mdldm__pack_ops;
+
+extern const mdldm__pack_ops mdldm__pack_onednn; /* layout: an mdldm__dnnl_layout */
+
+struct mdldm__packed {
+    mdldm__packed *next;
     int32_t refs; /* plans that use it */
     mdldm__packed_key key;
-    mdldm__dnnl_layout layout;
-    mdldm__dnnl_call reorder;
+    const mdldm__pack_ops *ops;
+    mdldm__dnnl_layout layout; /* oneDNN's */
+    mdldm__dnnl_call reorder;  /* oneDNN's */
     void *block, *data; /* data: block aligned */
-    size_t bytes, turned_bytes; /* turned_bytes: room to rotate in */
-    uint64_t version;   /* of the parameter that data holds; 0: none */
-} mdldm__packed;
+    size_t bytes, room;
+    uint64_t version; /* of the parameter that data holds; 0: none */
+};
 
 struct mdldm_store {
     mdldm__store_host base;
@@ -38,10 +53,10 @@ void mdldm__cpu_store_close(mdldm_store *store);
 mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args);
 
 /* The packed copy for key in this layout, one reference more. *added gets the bytes that were new. */
-mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key,
-                               const mdldm__dnnl_layout *layout, mdldm__packed **out, int64_t *added);
+mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key, const mdldm__pack_ops *ops,
+                               const void *layout, mdldm__packed **out, int64_t *added);
 void mdldm__packed_release(mdldm_store *store, mdldm__packed *packed);
-/* Brings the copy up to date; turned is at least turned_bytes. */
-mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *packed, float *turned);
+/* Brings the copy up to date; room is at least the copy's room, aligned. */
+mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *packed, float *room);
 
 #endif
