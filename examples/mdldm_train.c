@@ -49,43 +49,13 @@ static mdldm_status set_classes(const cli *c, const mdldm_dataset *data)
     return s;
 }
 
-static int train(const cli *c)
+static mdldm_status create(const cli *c, const mdldm_dataset *data, mdldm_model **out)
 {
-    mdldm_dataset *data = NULL;
-    mdldm_model *model = NULL;
-    int code;
-
-    if (!cli_integer(c, "preprocess_only")) {
-        if (cli_option_text(c, "output_dir")[0] == '\0') {
-            return cli_usage_error(c, "--output_dir is missing: where checkpoints and the model shall go");
-        }
-        if (cli_option_text(c, "vae_path")[0] == '\0') {
-            return cli_usage_error(c, "--vae_path is missing: the autoencoder that mdldm-train-vqvae wrote");
-        }
-    }
-    code = training_open_data(c, &data);
-    if (code >= 0) {
-        return code;
-    }
     mdldm_status s = set_classes(c, data);
-    if (s == MDLDM_OK) {
-        s = mdldm_model_create(c->ctx, c->options, &model);
-    }
-    code = s == MDLDM_OK ? training_run(c, MDLDM_STAGE_DIFFUSION, model, data) : cli_failed(c, s);
-    mdldm_model_free(model);
-    mdldm_dataset_free(data);
-    return code;
+    return s == MDLDM_OK ? mdldm_model_create(c->ctx, c->options, out) : s;
 }
 
 int main(int argc, char **argv)
 {
-    cli c;
-    int code = cli_start(&c, &program, argc, argv);
-
-    if (code >= 0) {
-        return code;
-    }
-    code = train(&c);
-    cli_end(&c);
-    return code;
+    return training_main(argc, argv, &program, MDLDM_STAGE_DIFFUSION, create);
 }

@@ -23,7 +23,7 @@ typedef struct training {
     progress bar;
 } training;
 
-int training_open_data(const cli *c, mdldm_dataset **data)
+static int open_data(const cli *c, mdldm_dataset **data)
 {
     const char *raw = cli_text(c, "raw_data_dir"), *processed = cli_text(c, "processed_data_dir");
     const char *folder = cli_text(c, "train_data_dir"), *files = cli_text(c, "train_data_files");
@@ -262,7 +262,7 @@ static void open_record(training *t)
     }
 }
 
-int training_run(const cli *c, mdldm_stage stage, mdldm_model *model, mdldm_dataset *data)
+static int run(const cli *c, mdldm_stage stage, mdldm_model *model, mdldm_dataset *data)
 {
     training t = { .c = c, .stage = stage, .model = model, .data = data, .folder = cli_option_text(c, "output_dir") };
 
@@ -295,5 +295,45 @@ int training_run(const cli *c, mdldm_stage stage, mdldm_model *model, mdldm_data
         }
     }
     mdldm_trainer_free(t.trainer);
+    return code;
+}
+
+/* Says what is missing on the command line, or returns -1. */
+static int check_paths(const cli *c, mdldm_stage stage)
+{
+    if (cli_integer(c, "preprocess_only")) {
+        return -1;
+    }
+    if (cli_option_text(c, "output_dir")[0] == '\0') {
+        return cli_usage_error(c, "--output_dir is missing: where checkpoints and the model shall go");
+    }
+    if (stage == MDLDM_STAGE_DIFFUSION && cli_option_text(c, "vae_path")[0] == '\0') {
+        return cli_usage_error(c, "--vae_path is missing: the autoencoder that mdldm-train-vqvae wrote");
+    }
+    return -1;
+}
+
+int training_main(int argc, char **argv, const cli_program *program, mdldm_stage stage, training_model create)
+{
+    cli c;
+    mdldm_dataset *data = NULL;
+    mdldm_model *model = NULL;
+    int code = cli_start(&c, program, argc, argv);
+
+    if (code >= 0) {
+        return code;
+    }
+    code = check_paths(&c, stage);
+    if (code < 0) {
+        code = open_data(&c, &data);
+    }
+    if (code < 0) {
+        mdldm_status s = create(&c, data, &model);
+
+        code = s == MDLDM_OK ? run(&c, stage, model, data) : cli_failed(&c, s);
+    }
+    mdldm_model_free(model);
+    mdldm_dataset_free(data);
+    cli_end(&c);
     return code;
 }

@@ -17,10 +17,11 @@
     { "validation_epochs", MDLDM_OPTION_INT, "10", 0, 1e9, "", "epochs",                                         \
       "measure on the held-out images every so many epochs; 0: only at the end" }
 
-/* Preprocesses if asked for and opens the data. Returns -1 to go on, else the status to leave with. */
-int training_open_data(const cli *c, mdldm_dataset **data);
+/* The model that is to be trained on data, from the options of the command line. */
+typedef mdldm_status (*training_model)(const cli *c, const mdldm_dataset *data, mdldm_model **out);
 
-/* Trains model on data and saves it to output_dir. Returns an exit status. */
-int training_run(const cli *c, mdldm_stage stage, mdldm_model *model, mdldm_dataset *data);
+/* main of a training program: reads the command line, preprocesses if asked for, opens the data, trains
+ * the model and saves it to output_dir. Returns an exit status. */
+int training_main(int argc, char **argv, const cli_program *program, mdldm_stage stage, training_model create);
 
 #endif
