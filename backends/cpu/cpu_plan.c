@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "../common/graph_check.h"
 #include "../common/graph_cost.h"
 #include "../common/op_info.h"
+#include "../common/plan_check.h"
 
 static size_t name_size(const char *name)
 {
@@ -171,26 +171,12 @@ static mdldm_status build(mdldm_plan *plan, const mdldm_graph_desc *graph)
     return status;
 }
 
-static mdldm_status check(mdldm_device *device, const mdldm_store *store, const mdldm_graph_desc *graph,
-                          int32_t flags)
-{
-    const mdldm_host *host = device->host;
-    mdldm_status status =
-        mdldm__graph_check(host, graph, store != NULL ? store->base.desc : NULL,
-                           store != NULL ? store->base.count : 0, store != NULL ? store->base.flags : 0);
-    if (status != MDLDM_OK)
-        return status;
-    if ((flags & MDLDM_PLAN_EMA) && (store == NULL || !(store->base.flags & MDLDM_STORE_EMA)))
-        return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                 "the plan wants EMA weights, but the store was opened without them");
-    return MDLDM_OK;
-}
-
 mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
                                      const mdldm_graph_desc *graph, int32_t flags, mdldm_plan **out)
 {
     *out = NULL;
-    mdldm_status status = check(device, store, graph, flags);
+    mdldm_status status =
+        mdldm__plan_check_graph(device->host, store != NULL ? &store->base : NULL, graph, flags);
     if (status != MDLDM_OK)
         return status;
     mdldm_plan *plan = mdldm__host_zalloc(device->host, 1, sizeof *plan);

@@ -1,46 +1,20 @@
 /* SPDX-License-Identifier: MIT
  * Running a plan. */
-#include <string.h>
-
 #include "../common/layout.h"
-#include "../common/op_info.h"
+#include "../common/plan_check.h"
 #include "cpu_plan.h"
 
 /* Where parameters and gradients lie now: a bind may have moved them since the last run. */
-static mdldm_status find_parameters(mdldm_plan *plan)
+static void find_parameters(mdldm_plan *plan)
 {
     for (int32_t i = 0; i < plan->tensor_count; i++) {
         const mdldm_graph_tensor *t = &plan->tensors[i];
         if (t->role == MDLDM_ROLE_PARAM_GRAD)
             plan->memory[i] = plan->store->base.params[t->param].grad;
-        if (t->role != MDLDM_ROLE_PARAM)
-            continue;
-        /* Kernels read parameters only. */
-        plan->memory[i] =
-            (void *)(uintptr_t)mdldm__store_host_values(&plan->store->base, t->param, plan->ema);
-        if (plan->memory[i] == NULL)
-            return mdldm__host_error(plan->device->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                     "parameter '%s' has no value yet",
-                                     plan->store->base.desc[t->param].name);
+        if (t->role == MDLDM_ROLE_PARAM) /* kernels read parameters only */
+            plan->memory[i] =
+                (void *)(uintptr_t)mdldm__store_host_values(&plan->store->base, t->param, plan->ema);
     }
-    return MDLDM_OK;
-}
-
-static mdldm_status check_bindings(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count)
-{
-    const mdldm_host *host = plan->device->host;
-    memset(plan->bound, 0, (size_t)plan->tensor_count);
-    for (int32_t i = 0; i < count; i++) {
-        mdldm_status status = mdldm__binding_check(host, plan->tensors, plan->tensor_count, &bindings[i]);
-        if (status != MDLDM_OK)
-            return status;
-        plan->bound[bindings[i].tensor] = 1;
-    }
-    for (int32_t i = 0; i < plan->tensor_count; i++)
-        if (plan->tensors[i].role == MDLDM_ROLE_INPUT && !plan->bound[i])
-            return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
-                                     plan->tensors[i].name);
-    return MDLDM_OK;
 }
 
 static mdldm_status refresh_weights(mdldm_plan *plan)
@@ -62,9 +36,7 @@ static mdldm_status check_finite(mdldm_plan *plan, const mdldm__cpu_step *step)
         if (t->dtype != MDLDM_I32 &&
             !plan->device->kernels->finite(plan->memory[step->out[slot]], t->dtype,
                                            mdldm__elements(t->dims), plan->device->threads))
-            return mdldm__host_error(plan->device->host, MDLDM_ERROR_NUMERIC,
-                                     "first non-finite value in the output of %s (%s)", step->op->name,
-                                     mdldm__op_name(step->op->kind));
+            return mdldm__plan_not_finite(plan->device->host, step->op);
     }
     return MDLDM_OK;
 }
@@ -79,7 +51,7 @@ static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t
                                  plan->memory[bindings[i].tensor]);
     for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++) {
         if (host->cancelled(host))
-            return mdldm__host_error(host, MDLDM_ERROR_CANCELLED, "cancelled on request");
+            return mdldm__plan_cancelled(host);
         status = plan->steps[i].run(plan, &plan->steps[i]);
         if (status == MDLDM_OK && (flags & MDLDM_RUN_CHECK_FINITE))
             status = check_finite(plan, &plan->steps[i]);
@@ -94,14 +66,15 @@ static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t
 mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count,
                                  int32_t flags)
 {
-    mdldm_status status = check_bindings(plan, bindings, count);
-    if (status == MDLDM_OK)
-        status = find_parameters(plan);
+    mdldm_status status = mdldm__plan_check_ready(
+        plan->device->host, plan->store != NULL ? &plan->store->base : NULL, plan->tensors,
+        plan->tensor_count, plan->ema, bindings, count, plan->bound);
     mdldm__cpu_guard guard;
     if (status == MDLDM_OK)
         status = mdldm__cpu_enter(plan->device, &guard);
     if (status != MDLDM_OK)
         return status;
+    find_parameters(plan);
     status = run(plan, bindings, count, flags);
     mdldm__cpu_leave(&guard);
     return status;

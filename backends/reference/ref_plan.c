@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "../common/arena.h"
-#include "../common/graph_check.h"
 #include "../common/graph_cost.h"
 #include "../common/layout.h"
 #include "../common/op_info.h"
+#include "../common/plan_check.h"
 #include "ref_ops.h"
 
 struct mdldm_plan {
@@ -195,13 +195,9 @@ mdldm_status mdldm__ref_plan_compile(mdldm_device *device, mdldm_store *store,
 {
     *out = NULL;
     mdldm_status status =
-        mdldm__graph_check(device->host, graph, store != NULL ? store->table.desc : NULL,
-                           store != NULL ? store->table.count : 0, store != NULL ? store->table.flags : 0);
+        mdldm__plan_check_graph(device->host, store != NULL ? &store->table : NULL, graph, flags);
     if (status != MDLDM_OK)
         return status;
-    if ((flags & MDLDM_PLAN_EMA) && (store == NULL || !(store->table.flags & MDLDM_STORE_EMA)))
-        return mdldm__host_error(device->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                 "the plan wants EMA weights, but the store was opened without them");
     mdldm_plan *plan = mdldm__host_zalloc(device->host, 1, sizeof *plan);
     if (plan == NULL)
         return mdldm__host_oom(device->host, "plan");
@@ -312,31 +308,7 @@ static mdldm_status check_finite(const mdldm_plan *plan, int32_t index)
     const mdldm_graph_op *op = &plan->ops[index];
     for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
         if (output_of(op, slot) >= 0 && !all_finite(plan, op->out[slot]))
-            return mdldm__host_error(plan->device->host, MDLDM_ERROR_NUMERIC,
-                                     "first non-finite value in the output of %s (%s)", op->name,
-                                     mdldm__op_name(op->kind));
-    return MDLDM_OK;
-}
-
-/* All inputs bound, all parameters with values. */
-static mdldm_status check_ready(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count)
-{
-    const mdldm_host *host = plan->device->host;
-    memset(plan->bound, 0, (size_t)plan->tensor_count);
-    for (int32_t i = 0; i < count; i++) {
-        mdldm_status status = mdldm__binding_check(host, plan->tensors, plan->tensor_count, &bindings[i]);
-        if (status != MDLDM_OK)
-            return status;
-        plan->bound[bindings[i].tensor] = 1;
-    }
-    for (int32_t i = 0; i < plan->tensor_count; i++) {
-        if (plan->tensors[i].role == MDLDM_ROLE_INPUT && !plan->bound[i])
-            return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
-                                     plan->tensors[i].name);
-        if (plan->tensors[i].role == MDLDM_ROLE_PARAM && memory_of(plan, i) == NULL)
-            return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "parameter '%s' has no value yet",
-                                     plan->store->table.desc[plan->tensors[i].param].name);
-    }
+            return mdldm__plan_not_finite(plan->device->host, op);
     return MDLDM_OK;
 }
 
@@ -344,7 +316,9 @@ mdldm_status mdldm__ref_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
                                  int32_t flags)
 {
     const mdldm_host *host = plan->device->host;
-    mdldm_status status = check_ready(plan, bindings, count);
+    mdldm_status status =
+        mdldm__plan_check_ready(host, plan->store != NULL ? &plan->store->table : NULL, plan->tensors,
+                                plan->tensor_count, plan->ema, bindings, count, plan->bound);
     if (status != MDLDM_OK)
         return status;
     for (int32_t i = 0; i < count; i++)
@@ -353,7 +327,7 @@ mdldm_status mdldm__ref_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
                                  memory_of(plan, bindings[i].tensor));
     for (int32_t i = 0; i < plan->op_count; i++) {
         if (host->cancelled(host))
-            return mdldm__host_error(host, MDLDM_ERROR_CANCELLED, "cancelled on request");
+            return mdldm__plan_cancelled(host);
         run_op(plan, i);
         if ((flags & MDLDM_RUN_CHECK_FINITE) != 0) {
             status = check_finite(plan, i);
