@@ -89,7 +89,11 @@ $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 # ---- tests ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/libmdldm.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIBOUT)/libmdldm.a $(CORE_LIBS) -lcmocka -o $@
+	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIBOUT)/libmdldm.a $(CORE_LIBS) $(TEST_LIBS) -lcmocka -o $@
+
+# Tests of the cpu plug-in's kernels take the tables of all instruction sets themselves.
+$(BUILD)/tests/backend/test_k_%: TEST_LIBS := -fopenmp
+$(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c))
 
 .SECONDARY: # keep objects between runs
 

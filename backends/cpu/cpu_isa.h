@@ -7,6 +7,7 @@
 
 #include "k_attention.h"
 #include "k_elementwise.h"
+#include "k_gemm.h"
 #include "k_group_norm.h"
 #include "k_linear.h"
 #include "k_resample.h"
@@ -17,6 +18,7 @@ const mdldm__cpu_kernels ISA_TABLE = {
     .name = ISA_NAME,
     .lanes = VL,
     .tile = TILE,
+    .gemm = k_gemm,
     .silu = k_silu,
     .silu_bwd = k_silu_bwd,
     .add = k_add,

@@ -62,9 +62,20 @@ typedef struct mdldm__cpu_vq {
     float *scratch; /* mdldm__cpu_vq_scratch, mdldm__cpu_entropy_scratch */
 } mdldm__cpu_vq;
 
+/* c[m][n] = or += a[m][k] b[k][n]; strides and k in words of 32 bits (k_gemm.h). One thread. */
+typedef struct mdldm__cpu_gemm {
+    int64_t m, n, k;
+    int64_t a_m, a_k, b_k, c_m; /* from row to row; of a also along k */
+    const void *a, *b;          /* dtype F32: floats; BF16: pairs along k */
+    float *c;
+    int32_t dtype, add;
+} mdldm__cpu_gemm;
+
 typedef struct mdldm__cpu_kernels {
     const char *name;
     int32_t lanes, tile; /* floats in a vector; queries in an attention tile */
+
+    void (*gemm)(const mdldm__cpu_gemm *g);
 
     /* ---- elementwise over count elements ---- */
     void (*silu)(void *y, const void *x, int32_t dtype, int64_t count, int32_t threads);

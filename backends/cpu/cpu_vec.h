@@ -33,9 +33,10 @@ typedef uint16_t VH __attribute__((vector_size(VL * 2)));
 typedef float VUN __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint16_t VHUN __attribute__((vector_size(VL * 2), aligned(2), may_alias));
 
+/* x - 0 is x, -0 too, so that only the broadcast is left; of 0 + x the addition would stay. */
 INLINE V v_set(float x)
 {
-    return (V){0} + x;
+    return x - (V){0};
 }
 
 INLINE V v_load(const float *p)
