@@ -26,6 +26,7 @@ CFLAGS_ref_conv := -O3
 CFLAGS_ref_attention := -O3
 CFLAGS_store_adamw := -O3
 CFLAGS_layout := -O3
+CFLAGS_bench_peak := -O3
 # One set of kernels per instruction set, chosen at run time. Within a kernel a*b+c may fuse.
 ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi
 CFLAGS_cpu_isa_base := $(ISA_FLAGS)
@@ -102,9 +103,15 @@ test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
 TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh)
 
+# ---- measurements ----
+BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
+$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(LIBOUT)/libmdldm.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(BENCH_OBJ) $(LIBOUT)/libmdldm.a $(CORE_LIBS) -o $@
+
 .PHONY: bench
-bench: $(BUILD)/tests/bench/bench_ops $(PLUGINS) ## time the cpu backend's operations at the models' shapes
-	$(BUILD)/tests/bench/bench_ops $(BENCH_ARGS)
+bench: $(BUILD)/tests/bench/bench $(PLUGINS) ## measure the machine's peaks, then operations and whole steps against them
+	$< --label "$$(git describe --always --dirty 2>/dev/null)" $(BENCH_ARGS)
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing (says which; asks before sudo)
@@ -182,4 +189,4 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
+-include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(BENCH_OBJ:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
