@@ -5,16 +5,16 @@
 #include "cpu_conv.h"
 
 /* Copies between a bf16 tensor and its F32 stage, where there is one. */
-static void stage(mdldm_plan *plan, int32_t tensor, int32_t copy, int load)
+static void stage(mdldm_plan *plan, const mdldm__cpu_step *step, int32_t tensor, int32_t copy, int load)
 {
     if (copy < 0)
         return;
     int64_t count = mdldm__elements(mdldm__cpu_dims(plan, tensor));
     void *narrow = mdldm__cpu_memory(plan, tensor), *wide = mdldm__cpu_memory(plan, copy);
     if (load)
-        plan->device->kernels->cast(wide, MDLDM_F32, narrow, MDLDM_BF16, count, plan->device->threads);
+        plan->device->kernels->cast(wide, MDLDM_F32, narrow, MDLDM_BF16, count, step->threads);
     else
-        plan->device->kernels->cast(narrow, MDLDM_BF16, wide, MDLDM_F32, count, plan->device->threads);
+        plan->device->kernels->cast(narrow, MDLDM_BF16, wide, MDLDM_F32, count, step->threads);
 }
 
 mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int32_t src, int32_t dst,
@@ -22,9 +22,9 @@ mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int
 {
     int forward = step->kind == MDLDM__CONV_FORWARD, backward = step->kind == MDLDM__CONV_BACKWARD_DATA;
     if (!backward)
-        stage(plan, src, step->src_stage, 1);
+        stage(plan, step, src, step->src_stage, 1);
     if (!forward || step->add)
-        stage(plan, dst, step->dst_stage, 1);
+        stage(plan, step, dst, step->dst_stage, 1);
     int32_t from = step->src_stage >= 0 ? step->src_stage : src;
     int32_t to = step->dst_stage >= 0 ? step->dst_stage : dst;
     int status = mdldm__dnnl_set(&step->call, MDLDM__ARG_SRC, mdldm__cpu_memory(plan, from));
@@ -37,9 +37,9 @@ mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int
     if (status != dnnl_success)
         return mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
     if (backward)
-        stage(plan, src, step->src_stage, 0);
+        stage(plan, step, src, step->src_stage, 0);
     if (forward)
-        stage(plan, dst, step->dst_stage, 0);
+        stage(plan, step, dst, step->dst_stage, 0);
     return MDLDM_OK;
 }
 
@@ -90,6 +90,7 @@ mdldm_status mdldm__conv_onednn_open(mdldm_plan *plan, mdldm__cpu_step *step, co
             mdldm__cpu_add_scratch(plan, (size_t)(own.n * own.ho * own.wo * own.oc) * sizeof(float));
     }
     step->kind = own.kind;
+    mdldm__cpu_use_threads(step->threads);
     int status = mdldm__dnnl_conv(&plan->device->dnnl, &own, &step->call);
     if (status != dnnl_success)
         return mdldm__cpu_dnnl_error(plan->device, status, step->op->name);

@@ -18,7 +18,7 @@ mdldm__cpu_linear mdldm__rows_args(mdldm_plan *plan, const mdldm__cpu_step *step
                                .out = t->dims[3],
                                .w_stride = mdldm__cpu_dims(plan, w)[1],
                                .dtype = t->dtype,
-                               .threads = plan->device->threads,
+                               .threads = step->threads,
                                .add = step->add,
                                .scratch = mdldm__cpu_memory(plan, step->scratch)};
 }

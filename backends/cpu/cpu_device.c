@@ -2,6 +2,7 @@
 #include "cpu_device.h"
 
 #include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -27,7 +28,7 @@ static void fpu_set(uint32_t state)
 }
 #endif
 
-mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guard)
+mdldm_status mdldm__cpu_enter(const mdldm_device *device, int32_t team, mdldm__cpu_guard *guard)
 {
     if (omp_in_parallel())
         return mdldm__host_error(device->host, MDLDM_ERROR_UNSUPPORTED,
@@ -37,11 +38,12 @@ mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guar
     guard->dynamic = omp_get_dynamic();
     guard->levels = omp_get_max_active_levels();
     guard->device = device;
+    guard->team = team;
     omp_set_dynamic(0);
     if (guard->levels < 1)
         omp_set_max_active_levels(1);
-    omp_set_num_threads(device->threads);
-#pragma omp parallel num_threads(device->threads)
+    omp_set_num_threads(team);
+#pragma omp parallel num_threads(team)
     {
         device->fpu[omp_get_thread_num()] = fpu_get();
         fpu_set(FPU_DEFAULT);
@@ -52,12 +54,17 @@ mdldm_status mdldm__cpu_enter(const mdldm_device *device, mdldm__cpu_guard *guar
 void mdldm__cpu_leave(const mdldm__cpu_guard *guard)
 {
     const mdldm_device *device = guard->device;
-#pragma omp parallel num_threads(device->threads)
+#pragma omp parallel num_threads(guard->team)
     fpu_set(device->fpu[omp_get_thread_num()]);
     omp_set_num_threads(guard->threads);
     if (guard->levels < 1)
         omp_set_max_active_levels(guard->levels);
     omp_set_dynamic(guard->dynamic);
+}
+
+void mdldm__cpu_use_threads(int32_t threads)
+{
+    omp_set_num_threads(threads);
 }
 
 const mdldm__cpu_kernels *mdldm__cpu_choose_kernels(void)
@@ -99,6 +106,8 @@ mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, in
     int limit = omp_get_thread_limit();
     device->host = host;
     device->threads = threads < 1 ? 1 : threads > limit ? limit : threads;
+    const char *divide = getenv("MDLDM_CPU_DIVIDE_ALL");
+    device->divide_all = divide != NULL && strcmp(divide, "1") == 0;
     device->bf16 = mdldm__dnnl_bf16();
     device->kernels = mdldm__cpu_choose_kernels();
     device->fpu = mdldm__host_zalloc(host, (size_t)device->threads, sizeof *device->fpu);

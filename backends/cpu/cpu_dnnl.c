@@ -2,6 +2,7 @@
  * oneDNN 2.x behind cpu_dnnl.h. */
 #include "cpu_dnnl.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "mdldm/mdldm_backend.h"
@@ -104,6 +105,7 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     dnnl_primitive_desc_t pd = NULL;
     int status = dnnl_success;
     memset(call, 0, sizeof *call);
+    call->threads = omp_get_max_threads();
     TRY(dnnl_memory_desc_init_by_tag(&src, 4, src_dims, type, dnnl_nhwc));
     TRY(dnnl_memory_desc_init_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
     TRY(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
@@ -163,6 +165,7 @@ static int make_reorder(const mdldm__dnnl *dnnl, const dnnl_memory_desc_t *from,
     dnnl_primitive_desc_t pd = NULL;
     int status = dnnl_success;
     memset(call, 0, sizeof *call);
+    call->threads = omp_get_max_threads();
     TRY(make_attr(add, 0, &attr));
     TRY(dnnl_reorder_primitive_desc_create(&pd, from, dnnl->engine, to, dnnl->engine, attr));
     TRY(dnnl_primitive_create(&call->primitive, pd));
@@ -237,6 +240,7 @@ int mdldm__dnnl_run(const mdldm__dnnl *dnnl, const mdldm__dnnl_call *call)
     for (int i = 0; i < MDLDM__ARGS; i++)
         if (call->memory[i] != NULL)
             args[count++] = (dnnl_exec_arg_t){call->id[i], call->memory[i]};
+    omp_set_num_threads(call->threads); /* oneDNN divides by it both when it plans and when it runs */
     int status = dnnl_primitive_execute(call->primitive, dnnl->stream, count, args);
     return status != dnnl_success ? status : (int)dnnl_stream_wait(dnnl->stream);
 }

@@ -50,6 +50,7 @@ typedef struct mdldm__dnnl_call {
     int32_t id[MDLDM__ARGS];
     mdldm__dnnl_layout weights; /* the format the primitive asks for */
     size_t weights_size, scratch_size;
+    int32_t threads; /* OpenMP's count when the primitive was made; it runs with the same */
 } mdldm__dnnl_call;
 
 int mdldm__dnnl_open(mdldm__dnnl *dnnl);

@@ -10,6 +10,7 @@ mdldm__cpu_step *mdldm__cpu_add_step(mdldm_plan *plan, const mdldm_graph_op *op,
     mdldm__cpu_step *step = &plan->steps[plan->step_count++];
     step->run = run;
     step->op = op;
+    step->threads = mdldm__cpu_op_threads(plan, op);
     for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
         step->in[slot] = op->in[slot];
     for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)

@@ -41,7 +41,7 @@ static mdldm_status run_copy(mdldm_plan *plan, mdldm__cpu_step *step)
     const mdldm_graph_tensor *t = &plan->tensors[step->out[0]];
     plan->device->kernels->cast(mdldm__cpu_memory(plan, step->out[0]), t->dtype,
                                 mdldm__cpu_memory(plan, step->in[0]), t->dtype, mdldm__elements(t->dims),
-                                plan->device->threads);
+                                step->threads);
     return MDLDM_OK;
 }
 

@@ -43,7 +43,7 @@ static mdldm_status run_bias_grad(mdldm_plan *plan, mdldm__cpu_step *step)
     plan->device->kernels->column_sum(mdldm__cpu_memory(plan, step->out[1]),
                                       mdldm__cpu_memory(plan, step->in[2]), dy->dtype, 1, 1,
                                       dy->dims[0] * dy->dims[1] * dy->dims[2], dy->dims[3],
-                                      mdldm__cpu_memory(plan, step->scratch), plan->device->threads);
+                                      mdldm__cpu_memory(plan, step->scratch), step->threads);
     return MDLDM_OK;
 }
 

@@ -37,6 +37,7 @@ static mdldm_status open(mdldm_store *store, mdldm__packed *p, const void *layou
     if (p->key.rotate && desc->dims[2] * desc->dims[3] > 1)
         p->room = (size_t)(p->key.ic * desc->dims[0] * desc->dims[2] * desc->dims[3]) * sizeof(float);
     plain_view(desc, p, dims, strides);
+    mdldm__cpu_use_threads(store->device->threads);
     int status = mdldm__dnnl_pack(&store->device->dnnl, dims, strides, &p->layout, &p->reorder);
     return status == dnnl_success ? MDLDM_OK
                                   : mdldm__cpu_dnnl_error(store->device, status, "packing weights");

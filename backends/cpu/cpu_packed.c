@@ -59,14 +59,18 @@ void mdldm__packed_release(mdldm_store *store, mdldm__packed *packed)
     destroy(store, packed);
 }
 
+int mdldm__packed_stale(const mdldm_store *store, const mdldm__packed *p)
+{
+    return p->version != store->base.params[p->key.param].version;
+}
+
 mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *p, float *room)
 {
-    uint64_t version = store->base.params[p->key.param].version;
-    if (p->version == version)
+    if (!mdldm__packed_stale(store, p))
         return MDLDM_OK;
     mdldm_status status =
         p->ops->pack(store, p, mdldm__store_host_values(&store->base, p->key.param, p->key.ema), room);
     if (status == MDLDM_OK)
-        p->version = version;
+        p->version = store->base.params[p->key.param].version;
     return status;
 }

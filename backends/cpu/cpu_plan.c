@@ -149,6 +149,7 @@ static mdldm_status place(mdldm_plan *plan)
     for (int32_t i = 0; i < plan->step_count; i++) {
         mdldm__cpu_step *step = &plan->steps[i];
         int failed = 0;
+        plan->threads = step->threads > plan->threads ? step->threads : plan->threads;
         if (step->packed != NULL)
             failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS, step->packed->data);
         failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_SCRATCH, mdldm__cpu_memory(plan, step->scratch));
@@ -184,9 +185,10 @@ mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
         return mdldm__host_oom(device->host, "plan");
     plan->device = device;
     plan->store = store;
+    plan->threads = 1;
     plan->ema = (flags & MDLDM_PLAN_EMA) != 0;
     mdldm__cpu_guard guard;
-    status = mdldm__cpu_enter(device, &guard);
+    status = mdldm__cpu_enter(device, 1, &guard);
     if (status == MDLDM_OK) {
         status = build(plan, graph);
         mdldm__cpu_leave(&guard);

@@ -28,6 +28,7 @@ struct mdldm__cpu_step {
     int32_t bias_scratch; /* convolution: where bias + extra is summed */
     int32_t extra;        /* convolution: a [1,1,1,c] tensor added to the bias */
     int32_t add;          /* convolution: adds to what the output holds */
+    int32_t threads;      /* that it runs on; 1: no parallel region */
     int32_t kind;         /* of the primitive: an mdldm__conv_kind */
     int32_t src_stage, dst_stage; /* F32 copies of bf16 operands where oneDNN has no bf16 */
     int64_t i0, ic;       /* convolution: slice of the weights' input channels */
@@ -64,6 +65,7 @@ struct mdldm_plan {
     int32_t node_count;
     mdldm__cpu_step *steps;
     int32_t step_count, step_capacity;
+    int32_t threads; /* the most of any step */
     void *arena_block;
     size_t arena_bytes;
     size_t packing_room; /* room at the arena's start that packing needs before a run */
@@ -78,7 +80,7 @@ int32_t mdldm__cpu_turned(const mdldm_conv_attr *a);
 
 /* ---- cpu_lower.c; room for steps and scratch tensors was made when the graph was copied ---- */
 mdldm_status mdldm__cpu_lower(mdldm_plan *plan, const mdldm__cpu_node *node);
-/* A new step with the operands of op. */
+/* A new step with the operands of op and the threads that op is worth. */
 mdldm__cpu_step *mdldm__cpu_add_step(mdldm_plan *plan, const mdldm_graph_op *op, mdldm__cpu_run_fn run);
 /* A tensor for one step; -1 for no bytes. */
 int32_t mdldm__cpu_add_scratch(mdldm_plan *plan, size_t bytes);
@@ -89,6 +91,11 @@ int32_t mdldm__cpu_in_place(mdldm_plan *plan, const mdldm__cpu_node *node, int32
 mdldm_status mdldm__cpu_lower_conv(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *node);
 mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_node *node);
+
+/* ---- cpu_threads.c ---- */
+/* Threads for work of so many seconds on one; and for an operation, from its shapes. */
+int32_t mdldm__cpu_threads_for(const mdldm_device *device, double seconds);
+int32_t mdldm__cpu_op_threads(const mdldm_plan *plan, const mdldm_graph_op *op);
 
 /* ---- cpu_run_ops.c ---- */
 mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind);

@@ -17,6 +17,14 @@ static void find_parameters(mdldm_plan *plan)
     }
 }
 
+static int weights_stale(const mdldm_plan *plan)
+{
+    for (int32_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].packed != NULL && mdldm__packed_stale(plan->store, plan->steps[i].packed))
+            return 1;
+    return 0;
+}
+
 static mdldm_status refresh_weights(mdldm_plan *plan)
 {
     mdldm_status status = MDLDM_OK;
@@ -35,7 +43,7 @@ static mdldm_status check_finite(mdldm_plan *plan, const mdldm__cpu_step *step)
         const mdldm_graph_tensor *t = &plan->tensors[step->out[slot]];
         if (t->dtype != MDLDM_I32 &&
             !plan->device->kernels->finite(plan->memory[step->out[slot]], t->dtype,
-                                           mdldm__elements(t->dims), plan->device->threads))
+                                           mdldm__elements(t->dims), step->threads))
             return mdldm__plan_not_finite(plan->device->host, step->op);
     }
     return MDLDM_OK;
@@ -71,7 +79,8 @@ mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
         plan->tensor_count, plan->ema, bindings, count, plan->bound);
     mdldm__cpu_guard guard;
     if (status == MDLDM_OK)
-        status = mdldm__cpu_enter(plan->device, &guard);
+        status = mdldm__cpu_enter(plan->device, weights_stale(plan) ? plan->device->threads : plan->threads,
+                                  &guard);
     if (status != MDLDM_OK)
         return status;
     find_parameters(plan);

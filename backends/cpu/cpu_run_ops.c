@@ -6,7 +6,7 @@
 
 #define ARGS mdldm_plan *plan, mdldm__cpu_step *step
 #define K (plan->device->kernels)
-#define THREADS (plan->device->threads)
+#define THREADS (step->threads)
 #define IN(slot) mdldm__cpu_memory(plan, step->in[slot])
 #define OUT(slot) mdldm__cpu_memory(plan, step->out[slot])
 #define IN_TENSOR(slot) (&plan->tensors[step->in[slot]])
@@ -337,7 +337,7 @@ size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op)
     case MDLDM_OP_ATTENTION:
     case MDLDM_OP_ATTENTION_BWD:
         floats = mdldm__cpu_attention_scratch(x->dims[0], pixels(x), c, op->attr.attention.heads, tile,
-                                              THREADS, op->kind == MDLDM_OP_ATTENTION_BWD);
+                                              plan->device->threads, op->kind == MDLDM_OP_ATTENTION_BWD);
         break;
     case MDLDM_OP_VQ:
         d = mdldm__cpu_dims(plan, op->in[1]);
@@ -346,7 +346,7 @@ size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op)
     case MDLDM_OP_VQ_ENTROPY:
     case MDLDM_OP_VQ_ENTROPY_BWD:
         d = mdldm__cpu_dims(plan, op->in[1]);
-        floats = mdldm__cpu_entropy_scratch(d[1], d[0], THREADS, op->kind == MDLDM_OP_VQ_ENTROPY_BWD);
+        floats = mdldm__cpu_entropy_scratch(d[1], d[0], plan->device->threads, op->kind == MDLDM_OP_VQ_ENTROPY_BWD);
         break;
     case MDLDM_OP_LOSS:
         floats = 2 * mdldm__cpu_loss_scratch(x->dims[0], elements(x) / x->dims[0]);

@@ -42,7 +42,7 @@ static void run_parallel(void *user, int64_t count, void (*body)(void *arg, int6
 mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args)
 {
     mdldm__cpu_guard guard;
-    mdldm_status status = mdldm__cpu_enter(store->device, &guard);
+    mdldm_status status = mdldm__cpu_enter(store->device, store->device->threads, &guard);
     if (status != MDLDM_OK)
         return status;
     status = mdldm__store_host_adamw(&store->base, args, run_parallel, store->device);

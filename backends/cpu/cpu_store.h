@@ -56,6 +56,8 @@ mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args);
 mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key, const mdldm__pack_ops *ops,
                                const void *layout, mdldm__packed **out, int64_t *added);
 void mdldm__packed_release(mdldm_store *store, mdldm__packed *packed);
+/* The parameter has changed since the copy was made. */
+int mdldm__packed_stale(const mdldm_store *store, const mdldm__packed *packed);
 /* Brings the copy up to date; room is at least the copy's room, aligned. */
 mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *packed, float *room);
 

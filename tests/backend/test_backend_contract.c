@@ -273,6 +273,7 @@ int main(void)
     static char names[MOST_BACKENDS * EACH][80];
     static struct CMUnitTest tests[MOST_BACKENDS * EACH];
     const mdldm_backend *list[MOST_BACKENDS];
+    backend_divide_all();
     int backends = backend_list(list), count = 0;
     for (int b = 0; b < backends; b++)
         for (int i = 0; i < EACH; i++, count++) {

@@ -107,6 +107,7 @@ static size_t add_tests(const mdldm_backend *backend, const char *filter, size_t
 int main(int argc, char **argv)
 {
     const mdldm_backend *list[MOST_BACKENDS];
+    backend_divide_all();
     int backends = backend_list(list);
     size_t count = 0;
     for (int i = 1; i < backends; i++)

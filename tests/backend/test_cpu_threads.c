@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The cpu plug-in and threads: convolutions at the shapes of real models give the same bits with one
  * thread and several (oneDNN picks its blocking by the thread count, so this is not a matter of
- * course), and the host finds its OpenMP and floating-point settings as it left them. */
+ * course), whatever OpenMP settings the host has and whichever of its threads calls, and the host finds
+ * its OpenMP and floating-point settings as it left them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,8 +10,13 @@
 
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -111,47 +117,226 @@ static void threads_give_the_same_bits(void **state)
         }
 }
 
-typedef int (*omp_getter)(void);
+/* ---- The host's OpenMP ---- */
 
-static omp_getter omp_number(const char *name, void *library)
+/* The libgomp that the plug-in was linked with; GOMP_parallel is what gcc makes of a parallel region. */
+typedef struct openmp {
+    void *library;
+    int (*get_max_threads)(void), (*get_dynamic)(void), (*get_max_active_levels)(void);
+    void (*set_num_threads)(int), (*set_dynamic)(int), (*set_max_active_levels)(int);
+    void (*parallel)(void (*body)(void *), void *data, unsigned threads, unsigned flags);
+} openmp;
+
+static void find(void *library, const char *name, void *function)
 {
-    omp_getter get;
     void *symbol = dlsym(library, name);
     assert_non_null(symbol);
-    memcpy(&get, &symbol, sizeof get);
-    return get;
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+static int open_openmp(openmp *o)
+{
+    o->library = dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
+    if (o->library == NULL)
+        return 0; /* the plug-in was linked with another OpenMP */
+    find(o->library, "omp_get_max_threads", &o->get_max_threads);
+    find(o->library, "omp_get_dynamic", &o->get_dynamic);
+    find(o->library, "omp_get_max_active_levels", &o->get_max_active_levels);
+    find(o->library, "omp_set_num_threads", &o->set_num_threads);
+    find(o->library, "omp_set_dynamic", &o->set_dynamic);
+    find(o->library, "omp_set_max_active_levels", &o->set_max_active_levels);
+    find(o->library, "GOMP_parallel", &o->parallel);
+    return 1;
+}
+
+static void count_thread(void *data)
+{
+    __atomic_add_fetch((int *)data, 1, __ATOMIC_RELAXED);
+}
+
+/* Large enough to be divided, and one that is not. */
+static const conv_shape host_shapes[] = {{1, 32, 96, 64, 3, 1}, {1, 16, 224, 224, 3, 1}, {1, 8, 32, 32, 1, 1}};
+
+/* A hash (FNV-1a) of the bits of host_shapes' results in both precisions. */
+static uint64_t results(int32_t threads)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < sizeof host_shapes / sizeof *host_shapes; i++)
+        for (int32_t act = MDLDM_F32; act <= MDLDM_BF16; act++) {
+            const conv_shape *s = &host_shapes[i];
+            size_t count = (size_t)(s->n * s->size * s->size * s->oc);
+            float *y = calloc(count, sizeof *y);
+            assert_non_null(y);
+            run_conv(s, act, threads, y);
+            for (size_t k = 0; k < count * sizeof *y; k++)
+                hash = (hash ^ ((const unsigned char *)y)[k]) * 1099511628211u;
+            free(y);
+        }
+    return hash;
 }
 
 static void host_settings_come_back(void **state)
 {
     (void)state;
-    void *library = dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
-    if (library == NULL)
-        skip(); /* the plug-in was linked with another OpenMP */
-    void (*set_threads)(int);
-    void *symbol = dlsym(library, "omp_set_num_threads");
-    memcpy(&set_threads, &symbol, sizeof set_threads);
-    set_threads(7);
+    openmp o;
+    if (!open_openmp(&o))
+        skip();
+    static const int settings[][3] = {{7, 0, 1}, {1, 1, 1}, {8, 1, 0}, {3, 0, 4}}; /* threads, dynamic, levels */
+    int levels = o.get_max_active_levels();
+    uint64_t expected = results(2);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        o.set_num_threads(settings[i][0]);
+        o.set_dynamic(settings[i][1]);
+        o.set_max_active_levels(settings[i][2]);
 #if defined(__SSE__)
-    unsigned before = _mm_getcsr() | 0x8040u; /* a host that flushes subnormals */
-    _mm_setcsr(before);
+        unsigned before = _mm_getcsr() | 0x8040u; /* a host that flushes subnormals */
+        _mm_setcsr(before);
 #endif
-    float y[224];
-    const conv_shape shape = {1, 1, 32, 224, 1, 1};
-    run_conv(&shape, MDLDM_F32, 2, y);
+        uint64_t hash = results(2);
 #if defined(__SSE__)
-    unsigned after = _mm_getcsr();
-    _mm_setcsr(before & ~0x8040u);
-    assert_int_equal(after, before);
+        unsigned after = _mm_getcsr();
+        _mm_setcsr(before & ~0x8040u);
+        assert_int_equal(after, before);
 #endif
-    assert_int_equal(omp_number("omp_get_max_threads", library)(), 7);
-    assert_int_equal(omp_number("omp_get_dynamic", library)(), 0);
-    dlclose(library);
+        assert_true(hash == expected);
+        assert_int_equal(o.get_max_threads(), settings[i][0]);
+        assert_int_equal(o.get_dynamic(), settings[i][1]);
+        assert_int_equal(o.get_max_active_levels(), settings[i][2]);
+        if (settings[i][1] == 0) { /* with dynamic set, OpenMP may give fewer */
+            int count = 0;
+            o.parallel(count_thread, &count, 0, 0);
+            assert_int_equal(count, settings[i][0]);
+        }
+    }
+    o.set_max_active_levels(levels);
+    o.set_dynamic(0);
+    dlclose(o.library);
 }
 
-int main(void)
+typedef struct inside {
+    int turn;
+    mdldm_status status;
+    char sentence[1024];
+} inside;
+
+/* The first thread of the host's region opens a device and runs on it. */
+static void call_from_region(void *data)
 {
+    inside *in = data;
+    if (__atomic_fetch_add(&in->turn, 1, __ATOMIC_RELAXED) != 0)
+        return;
+    test_host host;
+    test_host_init(&host, NULL);
+    mdldm_device *device = NULL;
+    mdldm_plan *plan = NULL;
+    const mdldm_graph_tensor tensors[2] = {
+        {MDLDM_F32, MDLDM_ROLE_INPUT, 0, -1, {1, 1, 1, 4}, "x"},
+        {MDLDM_F32, MDLDM_ROLE_ACTIVATION, MDLDM_TENSOR_OUTPUT, -1, {1, 1, 1, 4}, "y"}};
+    const mdldm_graph_op op = {.kind = MDLDM_OP_SILU, .in = {0}, .out = {1}, .name = "silu"};
+    const mdldm_graph_desc graph = {sizeof graph, 2, 1, tensors, &op};
+    in->status = backend->device_open(&host.host, "", 2, &device);
+    if (in->status == MDLDM_OK)
+        in->status = backend->plan_compile(device, NULL, &graph, 0, &plan);
+    memcpy(in->sentence, host.error, sizeof in->sentence);
+    backend->plan_close(plan);
+    backend->device_close(device);
+}
+
+static void inside_a_region_it_refuses(void **state)
+{
+    (void)state;
+    openmp o;
+    if (!open_openmp(&o))
+        skip();
+    inside in = {0};
+    o.parallel(call_from_region, &in, 2, 0);
+    assert_int_equal(in.status, MDLDM_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(in.sentence, "parallel region"));
+    dlclose(o.library);
+}
+
+static void *results_of_thread(void *hash)
+{
+    *(uint64_t *)hash = results(2);
+    return NULL;
+}
+
+/* Threads that OpenMP did not make, two at a time. */
+static void threads_of_the_host_may_call(void **state)
+{
+    (void)state;
+    uint64_t expected = results(2), found[2] = {0, 0};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, results_of_thread, &found[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(found[i] == expected);
+    }
+}
+
+/* This program again in another environment: its hash, and that its settings came back. */
+static uint64_t results_with(const char *name, const char *value)
+{
+    int ends[2];
+    uint64_t hash = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        setenv(name, value, 1);
+        execl("/proc/self/exe", "test_cpu_threads", "child", (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *out = fdopen(ends[0], "r");
+    assert_non_null(out);
+    char line[256];
+    while (fgets(line, sizeof line, out) != NULL)
+        sscanf(line, "hash %" SCNx64, &hash);
+    fclose(out);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("%s=%s: wait status %d", name, value, status);
+    return hash;
+}
+
+static int run_as_child(void)
+{
+    openmp o;
+    if (!open_openmp(&o))
+        return 0;
+    int threads = o.get_max_threads(), dynamic = o.get_dynamic(), levels = o.get_max_active_levels();
+    printf("hash %" PRIx64 "\n", results(2));
+    return o.get_max_threads() == threads && o.get_dynamic() == dynamic && o.get_max_active_levels() == levels
+               ? 0
+               : 1;
+}
+
+static void environments_do_not_matter(void **state)
+{
+    (void)state;
+    static const char *const settings[][2] = {
+        {"OMP_NUM_THREADS", "1"}, {"OMP_NUM_THREADS", "8"},       {"OMP_DYNAMIC", "true"},
+        {"OMP_NESTED", "true"},   {"OMP_MAX_ACTIVE_LEVELS", "0"}, {"OMP_THREAD_LIMIT", "1"},
+        {"OMP_PROC_BIND", "true"}, {"OMP_WAIT_POLICY", "passive"}, {"MDLDM_CPU_DIVIDE_ALL", "0"}};
+    openmp o;
+    if (!open_openmp(&o))
+        skip();
+    dlclose(o.library);
+    uint64_t expected = results(2);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (results_with(settings[i][0], settings[i][1]) != expected)
+            fail_msg("%s=%s gives other results", settings[i][0], settings[i][1]);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argv;
     const mdldm_backend *list[MOST_BACKENDS];
+    backend_divide_all();
     int count = backend_list(list);
     for (int i = 0; i < count; i++)
         if (strcmp(list[i]->name, "cpu") == 0)
@@ -160,9 +345,12 @@ int main(void)
         print_message("the cpu backend cannot run here\n");
         return 0;
     }
+    if (argc == 2)
+        return run_as_child();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_give_the_same_bits),
-        cmocka_unit_test(host_settings_come_back),
+        cmocka_unit_test(threads_give_the_same_bits),   cmocka_unit_test(host_settings_come_back),
+        cmocka_unit_test(inside_a_region_it_refuses),   cmocka_unit_test(threads_of_the_host_may_call),
+        cmocka_unit_test(environments_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,3 +40,8 @@ int backend_list(const mdldm_backend *list[MOST_BACKENDS])
     mdldm_context_free(ctx);
     return count;
 }
+
+void backend_divide_all(void)
+{
+    setenv("MDLDM_CPU_DIVIDE_ALL", "1", 0);
+}

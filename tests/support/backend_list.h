@@ -11,5 +11,7 @@ enum { MOST_BACKENDS = 8 };
  * Plug-ins are found in $MDLDM_BACKEND_DIR, else in build/backends beside the test programs. They stay
  * loaded. */
 int backend_list(const mdldm_backend *list[MOST_BACKENDS]);
+/* Devices opened from now on divide every kernel among their threads, also those too small for it. */
+void backend_divide_all(void);
 
 #endif
