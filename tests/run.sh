@@ -6,6 +6,7 @@
 # or by its closing line "N passed, N failed". RUNNER=valgrind... is put in front of programs.
 set -u
 export MDLDM_BACKEND_DIR=$1
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT-1000} # long waits slow tests down when the machine is shared
 shift
 passed=0 failed=0 skipped=0
 log=$(mktemp)

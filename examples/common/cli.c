@@ -305,8 +305,19 @@ static int start(cli *c, int argc, char **argv)
     return s == MDLDM_OK ? -1 : cli_failed(c, s);
 }
 
+/* How long OpenMP's threads spin for each other before they sleep, unless the user has said it: by
+ * default some milliseconds, which on a machine with other work keeps a waiting thread in the way of the
+ * one waited for. The number is what libgomp takes itself when it knows of more threads than processors.
+ * libgomp reads it once, when the backend is loaded. */
+static void spin_briefly(void)
+{
+    if (getenv("OMP_WAIT_POLICY") == NULL)
+        setenv("GOMP_SPINCOUNT", "1000", 0);
+}
+
 int cli_start(cli *c, const cli_program *program, int argc, char **argv)
 {
+    spin_briefly();
     *c = (cli){ .program = program };
     int code = start(c, argc, argv);
 
