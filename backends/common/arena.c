@@ -2,11 +2,24 @@
 #include "arena.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define WORTH ((size_t)1 << 20) /* bytes that are worth a search */
 
 typedef struct order_entry {
     size_t size;
     int32_t item;
 } order_entry;
+
+typedef struct planner {
+    mdldm__arena_item *items;
+    order_entry *order, *best; /* [count]: who is placed first; best: the order to go back to */
+    size_t *offsets;           /* [count] a finished plan, by item */
+    int32_t *placed;           /* [count] items placed so far, by offset */
+    int32_t count, all;        /* items with a size; all items */
+    size_t total;              /* of the last placing */
+    uint32_t random;
+} planner;
 
 static int by_size(const void *left, const void *right)
 {
@@ -43,42 +56,143 @@ static int place(mdldm__arena_item *items, const int32_t *placed, int32_t count,
     return item->offset <= SIZE_MAX / 4 - size;
 }
 
+/* Places the first `count` of the order. 0 when they do not fit into the address space. */
+static int place_first(planner *p, int32_t count)
+{
+    p->total = 0;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t self = p->order[i].item, at = i;
+        if (!place(p->items, p->placed, i, self))
+            return 0;
+        for (; at > 0 && p->items[p->placed[at - 1]].offset > p->items[self].offset; at--)
+            p->placed[at] = p->placed[at - 1];
+        p->placed[at] = self;
+        size_t end = p->items[self].offset + mdldm__align_up(p->items[self].size);
+        if (end > p->total)
+            p->total = end;
+    }
+    return 1;
+}
+
+/* The most that lives at one time: no arena can be smaller. It is reached where a life begins. */
+static size_t lower_bound(const planner *p)
+{
+    size_t most = 0;
+    for (int32_t i = 0; i < p->count; i++) {
+        int32_t now = p->items[p->order[i].item].first;
+        size_t live = 0;
+        for (int32_t k = 0; k < p->count; k++) {
+            const mdldm__arena_item *other = &p->items[p->order[k].item];
+            if (other->first <= now && now <= other->last)
+                live += mdldm__align_up(other->size);
+        }
+        most = live > most ? live : most;
+    }
+    return most;
+}
+
+static int32_t below(planner *p, int32_t limit)
+{
+    p->random = p->random * 1664525u + 1013904223u; /* Numerical Recipes; the plan must be repeatable */
+    return (int32_t)((p->random >> 8) % (uint32_t)limit);
+}
+
+/* Moves one of the first `count` elsewhere in the order: mostly the one that sticks out furthest. */
+static void disturb(planner *p, int32_t count)
+{
+    int32_t from = 0, to = below(p, count);
+    size_t furthest = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const mdldm__arena_item *item = &p->items[p->order[i].item];
+        if (item->offset + item->size > furthest) {
+            furthest = item->offset + item->size;
+            from = i;
+        }
+    }
+    if (below(p, 3) == 0)
+        from = below(p, count);
+    order_entry moved = p->order[from];
+    if (to < from)
+        memmove(p->order + to + 1, p->order + to, (size_t)(from - to) * sizeof moved);
+    else
+        memmove(p->order + from, p->order + from + 1, (size_t)(to - from) * sizeof moved);
+    p->order[to] = moved;
+}
+
+/* Improves the order of the large items step by step, then places the small ones into the gaps. */
+static void climb(planner *p, size_t bound)
+{
+    enum { PAIRS = 40000000 }; /* of items looked at: some 50 ms */
+    size_t order_bytes = (size_t)p->count * sizeof *p->order, least = SIZE_MAX;
+    int32_t large = 0;
+    while (large < p->count && p->order[large].size > bound / 200)
+        large++;
+    memcpy(p->best, p->order, order_bytes);
+    for (int64_t left = PAIRS; large > 1 && left > 0 && least > bound; left -= (int64_t)large * large) {
+        if (place_first(p, large) && p->total <= least) {
+            least = p->total;
+            memcpy(p->best, p->order, order_bytes);
+        } else {
+            memcpy(p->order, p->best, order_bytes);
+            if (!place_first(p, large)) /* it could before: the next move wants the offsets */
+                return;
+        }
+        if (least > bound)
+            disturb(p, large);
+    }
+    memcpy(p->order, p->best, order_bytes);
+}
+
+static int search(planner *p)
+{
+    qsort(p->order, (size_t)p->count, sizeof *p->order, by_size);
+    if (!place_first(p, p->count))
+        return 0;
+    size_t first = p->total, bound = lower_bound(p);
+    if (first - bound <= bound / 100 || first - bound < WORTH)
+        return 1;
+    for (int32_t i = 0; i < p->all; i++)
+        p->offsets[i] = p->items[i].offset;
+    climb(p, bound);
+    if (place_first(p, p->count) && p->total < first)
+        return 1;
+    for (int32_t i = 0; i < p->all; i++)
+        p->items[i].offset = p->offsets[i];
+    p->total = first;
+    return 1;
+}
+
 mdldm_status mdldm__arena_plan(const mdldm_host *host, mdldm__arena_item *items, int32_t count,
                                size_t *total)
 {
     *total = 0;
     if (count == 0)
         return MDLDM_OK;
-    order_entry *order = mdldm__host_zalloc(host, (size_t)count, sizeof *order);
-    int32_t *placed = mdldm__host_zalloc(host, (size_t)count, sizeof *placed);
+    planner p = {.items = items, .all = count};
+    p.order = mdldm__host_zalloc(host, 2 * (size_t)count, sizeof *p.order);
+    p.offsets = mdldm__host_zalloc(host, (size_t)count, sizeof *p.offsets);
+    p.placed = mdldm__host_zalloc(host, (size_t)count, sizeof *p.placed);
     mdldm_status status = MDLDM_OK;
-    if (order == NULL || placed == NULL) {
+    if (p.order == NULL || p.offsets == NULL || p.placed == NULL) {
         status = mdldm__host_oom(host, "memory plan");
         goto done;
     }
+    p.best = p.order + count;
+    int absurd = 0;
     for (int32_t i = 0; i < count; i++) {
-        order[i] = (order_entry){items[i].size, i};
         items[i].offset = 0;
+        absurd |= items[i].size > SIZE_MAX / 4;
+        if (items[i].size > 0)
+            p.order[p.count++] = (order_entry){items[i].size, i};
     }
-    qsort(order, (size_t)count, sizeof *order, by_size);
-    int32_t placed_count = 0;
-    for (int32_t i = 0; i < count && order[i].size > 0; i++) {
-        int32_t self = order[i].item;
-        if (items[self].size > SIZE_MAX / 4 || !place(items, placed, placed_count, self)) {
-            status = mdldm__host_oom(host, "a tensor beyond the address space");
-            goto done;
-        }
-        int32_t at = placed_count++;
-        for (; at > 0 && items[placed[at - 1]].offset > items[self].offset; at--)
-            placed[at] = placed[at - 1];
-        placed[at] = self;
-        size_t end = items[self].offset + mdldm__align_up(items[self].size);
-        if (end > *total)
-            *total = end;
-    }
+    if (absurd || !search(&p))
+        status = mdldm__host_oom(host, "a tensor beyond the address space");
+    else
+        *total = p.total;
 done:
-    mdldm__host_free(host, order);
-    mdldm__host_free(host, placed);
+    mdldm__host_free(host, p.order);
+    mdldm__host_free(host, p.offsets);
+    mdldm__host_free(host, p.placed);
     return status;
 }
 

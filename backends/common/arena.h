@@ -11,8 +11,9 @@ typedef struct mdldm__arena_item {
     size_t offset;       /* out: a multiple of MDLDM__ALIGN */
 } mdldm__arena_item;
 
-/* Greedy by size: the largest item first, each into the smallest gap that is free during its whole
- * life (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
+/* Greedy: the largest item first, each into the smallest gap that is free during its whole life
+ * (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020). Where that is
+ * more than 1% (and 1 MiB) above what lives at one time, the order is improved by hill climbing, repeatably.
  * *total gets the arena's bytes. Error: OUT_OF_MEMORY (its own tables, or a total beyond size_t). */
 mdldm_status mdldm__arena_plan(const mdldm_host *host, mdldm__arena_item *items, int32_t count,
                                size_t *total);

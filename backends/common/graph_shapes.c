@@ -207,6 +207,8 @@ mdldm_status mdldm__graph_check_shapes(const mdldm__op_view *v)
         return group_norm_shapes(v, in[0], in[1], in[2], in[3], in[4], out[0], out[1]);
     case MDLDM_OP_GROUP_NORM_BWD:
         return group_norm_bwd_shapes(v);
+    case MDLDM_OP_GROUP_NORM_APPLY:
+        return group_norm_shapes(v, in[0], in[1], in[2], in[3], in[4], out[0], in[5]);
     case MDLDM_OP_SILU:
     case MDLDM_OP_SILU_BWD:
     case MDLDM_OP_ADD:

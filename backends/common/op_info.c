@@ -31,6 +31,7 @@ static const mdldm__op_info table[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_LOSS_BWD] = {"loss_bwd", "llF", "l"},
     [MDLDM_OP_DROPOUT] = {"dropout", "ai", "a"},
     [MDLDM_OP_CAST] = {"cast", "l", "l"},
+    [MDLDM_OP_GROUP_NORM_APPLY] = {"group_norm_apply", "aAppAf", "a"},
 };
 
 const mdldm__op_info *mdldm__op_info_of(int32_t kind)

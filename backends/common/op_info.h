@@ -15,7 +15,7 @@ typedef struct mdldm__op_info {
     const char *in, *out;
 } mdldm__op_info;
 
-#define MDLDM__OP_LAST MDLDM_OP_CAST
+#define MDLDM__OP_LAST MDLDM_OP_GROUP_NORM_APPLY
 
 /* NULL for a kind that does not exist. */
 const mdldm__op_info *mdldm__op_info_of(int32_t kind);

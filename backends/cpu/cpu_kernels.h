@@ -18,6 +18,7 @@ typedef struct mdldm__cpu_norm {
     const float *gamma, *beta;
     void *y;
     float *stats;   /* [n][groups][2] */
+    int32_t known;  /* forward: stats are given */
     float *scratch; /* mdldm__cpu_norm_scratch */
     /* Backward. */
     const void *dy;

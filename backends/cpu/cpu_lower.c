@@ -62,6 +62,7 @@ static void share_memory(mdldm_plan *plan, const mdldm__cpu_node *node)
             mdldm__cpu_in_place(plan, node, op->in[1], op->out[0]);
         break;
     case MDLDM_OP_GROUP_NORM:
+    case MDLDM_OP_GROUP_NORM_APPLY:
         if (op->in[1] < 0)
             mdldm__cpu_in_place(plan, node, op->in[0], op->out[0]);
         break;

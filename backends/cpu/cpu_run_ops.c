@@ -111,6 +111,16 @@ static mdldm_status run_group_norm(ARGS)
     return MDLDM_OK;
 }
 
+static mdldm_status run_group_norm_apply(ARGS)
+{
+    mdldm__cpu_norm a = norm_args(plan, step, 0);
+    a.y = OUT(0);
+    a.stats = IN(5);
+    a.known = 1;
+    K->group_norm(&a);
+    return MDLDM_OK;
+}
+
 static mdldm_status run_group_norm_bwd(ARGS)
 {
     mdldm__cpu_norm a = norm_args(plan, step, 1);
@@ -313,6 +323,7 @@ mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind)
         [MDLDM_OP_LOSS_BWD] = run_loss_bwd,
         [MDLDM_OP_DROPOUT] = run_dropout,
         [MDLDM_OP_CAST] = run_cast,
+        [MDLDM_OP_GROUP_NORM_APPLY] = run_group_norm_apply,
     };
     return table[kind];
 }
@@ -325,6 +336,7 @@ size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op)
     const int64_t *d;
     switch (op->kind) {
     case MDLDM_OP_GROUP_NORM:
+    case MDLDM_OP_GROUP_NORM_APPLY:
         c += op->in[1] >= 0 ? mdldm__cpu_dims(plan, op->in[1])[3] : 0;
         floats = mdldm__cpu_norm_scratch(x->dims[0], pixels(x), c);
         break;

@@ -143,7 +143,7 @@ static void k_group_norm(const mdldm__cpu_norm *a)
 #pragma omp parallel num_threads(a->threads)
     {
 #pragma omp for schedule(static)
-        for (int64_t part = 0; part < a->n * parts; part++) {
+        for (int64_t part = 0; part < (a->known ? 0 : a->n * parts); part++) {
             int64_t base = part / parts * a->hw, begin = part % parts * step;
             int64_t end = begin + step < a->hw ? begin + step : a->hw;
             for (int k = 0; k < 2; k++)
@@ -154,7 +154,8 @@ static void k_group_norm(const mdldm__cpu_norm *a)
         for (int64_t unit = 0; unit < a->n * a->groups; unit++) {
             int64_t image = unit / a->groups, group = unit % a->groups;
             float *stats = a->stats + 2 * unit;
-            norm_merge(a, s, partial, parts, image, group, stats);
+            if (!a->known)
+                norm_merge(a, s, partial, parts, image, group, stats);
             for (int64_t j = group * width; j < (group + 1) * width; j++) {
                 float mul = a->gamma[j] * stats[1], add = a->beta[j] - stats[0] * mul;
                 if (a->scale_shift != NULL) {

@@ -63,25 +63,38 @@ static void group_stats(const norm_input *in, int64_t n, int64_t group, double e
     stats[1] = (float)(1.0 / sqrt(squares / count + eps));
 }
 
+/* y [n,h,w,C] from stats [n,groups,2] */
+static void apply(const norm_input *in, const float *stats, float *y)
+{
+    for (int64_t n = 0; n < in->n; n++)
+        for (int64_t c = 0; c < in->channels; c++) {
+            const float *s = stats + (n * in->groups + c / in->size) * 2;
+            double mean = s[0], rstd = s[1];
+            for (int64_t p = 0; p < in->pixels; p++) {
+                double g = in->gamma[c] * (input_at(in, n, p, c) - mean) * rstd + in->beta[c];
+                if (in->scale_shift != NULL) {
+                    const float *e = in->scale_shift + n * 2 * in->channels;
+                    g = g * (1.0 + e[c]) + e[in->channels + c];
+                }
+                y[(n * in->pixels + p) * in->channels + c] = (float)(in->silu ? g * sigmoid(g) : g);
+            }
+        }
+}
+
 void mdldm__ref_group_norm(const mdldm__ref_call *call)
 {
     norm_input in = norm_of(call, 0);
-    float *y = call->out[0].data, *stats = call->out[1].data; /* [n,h,w,C], [n,groups,2] */
+    float *stats = call->out[1].data; /* [n,groups,2] */
     for (int64_t n = 0; n < in.n; n++)
-        for (int64_t group = 0; group < in.groups; group++) {
-            float *s = stats + (n * in.groups + group) * 2;
-            group_stats(&in, n, group, call->op->attr.norm.eps, s);
-            double mean = s[0], rstd = s[1];
-            for (int64_t p = 0; p < in.pixels; p++)
-                for (int64_t c = group * in.size; c < (group + 1) * in.size; c++) {
-                    double g = in.gamma[c] * (input_at(&in, n, p, c) - mean) * rstd + in.beta[c];
-                    if (in.scale_shift != NULL) {
-                        const float *e = in.scale_shift + n * 2 * in.channels;
-                        g = g * (1.0 + e[c]) + e[in.channels + c];
-                    }
-                    y[(n * in.pixels + p) * in.channels + c] = (float)(in.silu ? g * sigmoid(g) : g);
-                }
-        }
+        for (int64_t group = 0; group < in.groups; group++)
+            group_stats(&in, n, group, call->op->attr.norm.eps, stats + (n * in.groups + group) * 2);
+    apply(&in, stats, call->out[0].data);
+}
+
+void mdldm__ref_group_norm_apply(const mdldm__ref_call *call)
+{
+    norm_input in = norm_of(call, 0);
+    apply(&in, call->in[5].data, call->out[0].data);
 }
 
 /* Per channel sums of one image, as doubles. */

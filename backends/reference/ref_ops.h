@@ -44,6 +44,7 @@ MDLDM__REF_DECLARE(group_norm_bwd);
 MDLDM__REF_DECLARE(vq_entropy);
 MDLDM__REF_DECLARE(vq_entropy_bwd);
 void mdldm__ref_group_norm(const mdldm__ref_call *call);
+void mdldm__ref_group_norm_apply(const mdldm__ref_call *call);
 void mdldm__ref_silu(const mdldm__ref_call *call);
 void mdldm__ref_silu_bwd(const mdldm__ref_call *call);
 void mdldm__ref_add(const mdldm__ref_call *call);

@@ -57,6 +57,7 @@ static const mdldm__ref_kernel kernels[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_LOSS_BWD] = {mdldm__ref_loss_bwd, NULL},
     [MDLDM_OP_DROPOUT] = {mdldm__ref_dropout, NULL},
     [MDLDM_OP_CAST] = {mdldm__ref_cast, NULL},
+    [MDLDM_OP_GROUP_NORM_APPLY] = {mdldm__ref_group_norm_apply, NULL},
 };
 
 /* The tensor in a slot, -1 for slots the operation does not have. */

@@ -121,7 +121,10 @@ typedef enum mdldm_op_kind {
      * uniform(i) >= p; uniform from Philox4x32-10, key seed, counter (i/4, salt, 0, 0), lane i%4,
      * (word + 0.5) * 2^-32. p 0: a copy. attr dropout. Its own backward. */
     MDLDM_OP_DROPOUT = 26,
-    MDLDM_OP_CAST = 27 /* y <- x: between F32 and BF16, round to nearest even */
+    MDLDM_OP_CAST = 27, /* y <- x: between F32 and BF16, round to nearest even */
+    /* out: y. in: x0, x1|-1, gamma, beta, scale_shift|-1, stats. The y of GROUP_NORM, to the bit, from
+     * statistics that are known. attr norm. */
+    MDLDM_OP_GROUP_NORM_APPLY = 28
 } mdldm_op_kind;
 
 typedef struct mdldm_conv_attr {

@@ -335,6 +335,7 @@ mdldm_status mdldm__graph_backward(mdldm__graph *g, const mdldm__tensor *wanted,
         if (wanted[i] >= 0)
             a.needed[wanted[i]] = 1;
     const int32_t forward = g->op_count;
+    g->forward_ops = forward;
     for (int32_t i = 0; i < forward; i++) {
         const mdldm_graph_op *op = &g->ops[i];
         int any = 0;

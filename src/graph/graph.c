@@ -27,6 +27,7 @@ void mdldm__graph_free(mdldm__graph *g)
     mdldm__free(g->env, g->names);
     mdldm__free(g->env, g->tensors);
     mdldm__free(g->env, g->ops);
+    mdldm__free(g->env, g->segments);
     memset(g, 0, sizeof *g);
 }
 
@@ -93,6 +94,29 @@ void mdldm__graph_pop(mdldm__graph *g)
     g->path_depth--;
     if (g->path_depth < 32)
         g->path[g->path_marks[g->path_depth]] = '\0';
+}
+
+void mdldm__graph_segment_begin(mdldm__graph *g)
+{
+    if (g->status != MDLDM_OK)
+        return;
+    if (g->segment_count == g->segment_capacity) {
+        int32_t capacity = g->segment_capacity > 0 ? g->segment_capacity * 2 : 64;
+        mdldm__segment *segments = mdldm__realloc(g->env, g->segments, (size_t)capacity * sizeof *segments);
+        if (segments == NULL) {
+            mdldm__graph_fail(g, mdldm__oom(g->env, "graph segments"));
+            return;
+        }
+        g->segments = segments;
+        g->segment_capacity = capacity;
+    }
+    g->segments[g->segment_count++] = (mdldm__segment){g->op_count, g->op_count};
+}
+
+void mdldm__graph_segment_end(mdldm__graph *g)
+{
+    if (g->status == MDLDM_OK)
+        g->segments[g->segment_count - 1].end = g->op_count;
 }
 
 const int64_t *mdldm__graph_dims(const mdldm__graph *g, mdldm__tensor t)

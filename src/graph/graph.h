@@ -10,6 +10,11 @@
 typedef int32_t mdldm__tensor;
 #define MDLDM__NONE ((mdldm__tensor)-1)
 
+/* Operations first..end-1 that gradient checkpointing runs twice. */
+typedef struct mdldm__segment {
+    int32_t first, end;
+} mdldm__segment;
+
 typedef struct mdldm__graph {
     mdldm__env *env;
     mdldm_status status;
@@ -21,6 +26,9 @@ typedef struct mdldm__graph {
     int32_t tensor_count, tensor_capacity;
     mdldm_graph_op *ops;
     int32_t op_count, op_capacity;
+    int32_t forward_ops; /* operations before the backward list; 0: there is none */
+    mdldm__segment *segments;
+    int32_t segment_count, segment_capacity;
     char **names; /* owned strings that tensors and ops point to */
     int32_t name_count, name_capacity;
     mdldm__tensor dropout_seed; /* input of dropout operations, made on first use */
@@ -38,6 +46,9 @@ mdldm_graph_desc mdldm__graph_desc(const mdldm__graph *g);
 
 void mdldm__graph_push(mdldm__graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void mdldm__graph_pop(mdldm__graph *g);
+/* Between the two: a segment. Segments do not nest. */
+void mdldm__graph_segment_begin(mdldm__graph *g);
+void mdldm__graph_segment_end(mdldm__graph *g);
 const int64_t *mdldm__graph_dims(const mdldm__graph *g, mdldm__tensor t); /* n,h,w,c; never NULL */
 
 /* ---- Leaves ---- */
@@ -95,5 +106,15 @@ mdldm__tensor mdldm__graph_cast(mdldm__graph *g, mdldm__tensor x, int32_t dtype)
  * tensor too, marked as outputs and written to grads[count] (MDLDM__NONE where none flows). */
 mdldm_status mdldm__graph_backward(mdldm__graph *g, const mdldm__tensor *wanted, int32_t count,
                                    mdldm__tensor *grads);
+
+/* Which activations stay in memory from the forward to the backward list. */
+typedef enum mdldm__keep {
+    MDLDM__KEEP_ALL = 0,
+    MDLDM__KEEP_COSTLY = 1,        /* norms, SiLU, resampling, dropout and casts are computed again */
+    MDLDM__KEEP_SEGMENT_INPUTS = 2 /* so is all inside segments: gradient checkpointing */
+} mdldm__keep;
+
+/* Rewrites the list after mdldm__graph_backward; tensors keep their ids, gradients their bits. */
+mdldm_status mdldm__graph_recompute(mdldm__graph *g, mdldm__keep keep);
 
 #endif

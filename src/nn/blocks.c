@@ -24,6 +24,7 @@ mdldm__tensor mdldm__nn_resnet(mdldm__graph *g, const char *name, mdldm__tensor 
         in_channels += mdldm__graph_dims(g, x1)[3];
 
     mdldm__graph_push(g, "%s", name);
+    mdldm__graph_segment_begin(g);
     /* h: [n,H,W,in] -> [n,H',W',out] */
     mdldm__tensor h = mdldm__nn_group_norm(g, "norm1", x0, x1, MDLDM__NONE, spec->groups, spec->eps, 1);
     h = resample_by_two(g, h, resample);
@@ -47,6 +48,7 @@ mdldm__tensor mdldm__nn_resnet(mdldm__graph *g, const char *name, mdldm__tensor 
         skip = mdldm__nn_conv(g, "conv_shortcut", skip, x1, out_channels, 1);
     float scale = 1.0f / spec->output_scale_factor;
     mdldm__tensor y = mdldm__graph_add(g, skip, h, scale, scale);
+    mdldm__graph_segment_end(g);
     mdldm__graph_pop(g);
     return y;
 }
@@ -59,6 +61,7 @@ mdldm__tensor mdldm__nn_attention(mdldm__graph *g, const char *name, mdldm__tens
     int64_t heads = c / head_dim;
 
     mdldm__graph_push(g, "%s", name);
+    mdldm__graph_segment_begin(g);
     if (g->status == MDLDM_OK && heads < 1)
         g->status = mdldm__error(g->env, MDLDM_ERROR_UNSUPPORTED,
                                  "%s: attention_head_dim %lld exceeds the block's %lld channels", g->path,
@@ -74,6 +77,7 @@ mdldm__tensor mdldm__nn_attention(mdldm__graph *g, const char *name, mdldm__tens
     h = mdldm__nn_linear(g, "to_out.0", h, c);
     float scale = 1.0f / spec->rescale_output_factor;
     mdldm__tensor y = mdldm__graph_add(g, h, x, scale, scale);
+    mdldm__graph_segment_end(g);
     mdldm__graph_pop(g);
     return y;
 }

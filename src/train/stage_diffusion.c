@@ -43,8 +43,11 @@ static void describe(mdldm_trainer *t, diffusion_state *s, mdldm__graph *g, unet
     ids->weight = s->weighted ? mdldm__graph_input(g, "weight", MDLDM_F32, n, 1, 1, 1) : MDLDM__NONE;
     ids->loss = mdldm__graph_loss(g, out, ids->target, ids->weight, MDLDM_LOSS_L2, training ? 1.0f : 0.0f);
     mdldm__graph_output(g, ids->loss);
-    if (training)
+    if (training) {
         mdldm__graph_backward(g, NULL, 0, NULL);
+        mdldm__graph_recompute(g, t->options.gradient_checkpointing ? MDLDM__KEEP_SEGMENT_INPUTS
+                                                                    : MDLDM__KEEP_COSTLY);
+    }
     ids->sample = mdldm__graph_find(g, "sample");
     ids->time_proj = mdldm__graph_find(g, "time_proj");
     ids->label = mdldm__graph_find(g, "label");

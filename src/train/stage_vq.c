@@ -70,8 +70,11 @@ static void describe(mdldm_trainer *t, vq_state *s, mdldm__graph *g, vq_graph *i
         mdldm__graph_output(g, kept[i]);
     if (!training)
         mdldm__graph_output(g, ids->reconstruction);
-    if (training)
+    if (training) {
         mdldm__graph_backward(g, NULL, 0, NULL);
+        mdldm__graph_recompute(g, t->options.gradient_checkpointing ? MDLDM__KEEP_SEGMENT_INPUTS
+                                                                    : MDLDM__KEEP_COSTLY);
+    }
     ids->seed = g->dropout_seed;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -68,9 +69,10 @@ static void random_lifetimes(void **state)
         int32_t count = 1 + (int32_t)mdldm__rng_below(1, MDLDM__RNG_SHUFFLE, round, 0, MAX_ITEMS);
         mdldm__rng_words(1, MDLDM__RNG_SHUFFLE, round, 1, words, MAX_ITEMS * 3);
         size_t sum = 0, live_most = 0;
+        const uint32_t unit = round % 8 == 0 ? 10000 : 1; /* large ones are worth a search */
         for (int32_t i = 0; i < count; i++) {
             int32_t first = (int32_t)(words[3 * i] % 100);
-            items[i] = (mdldm__arena_item){.size = words[3 * i + 1] % 5000,
+            items[i] = (mdldm__arena_item){.size = (size_t)(words[3 * i + 1] % 5000) * unit,
                                            .first = first,
                                            .last = first + (int32_t)(words[3 * i + 2] % 20)};
             sum += mdldm__align_up(items[i].size);
@@ -84,8 +86,13 @@ static void random_lifetimes(void **state)
         size_t total = plan(items, count);
         assert_true(total <= sum);
         assert_true(total >= live_most);
-        /* Observed: at most 1.3 times the lower bound. */
-        assert_true(total <= live_most + live_most / 2);
+        /* Observed: at most 1.3 times the lower bound, 1.041 times after a search. */
+        assert_true(total <= (unit > 1 ? live_most + live_most / 10 : live_most + live_most / 2));
+        if (unit > 1) {
+            mdldm__arena_item twice[MAX_ITEMS];
+            memcpy(twice, items, sizeof items);
+            assert_int_equal(plan(twice, count), total); /* repeatable */
+        }
     }
 }
 

@@ -65,7 +65,7 @@ static void conv_half(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype =
 static void conv_weight_shape(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
 static void conv_param_index(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->param = 99; }
 static void conv_role(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->role = 9; }
-static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 28; }
+static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 29; }
 static void conv_empty_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = 0; }
 static void conv_huge_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = INT64_MAX / 2; }
 static void conv_frozen(op_case *c, mdldm_graph_op *op) { c->params.items[input(c, op, 2)->param].trainable = 0; }
@@ -75,6 +75,14 @@ static void norm_eps(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.norm.ep
 static void norm_stats(op_case *c, mdldm_graph_op *op) { output(c, op, 1)->dims[3] = 3; }
 static void norm_scale_shift(op_case *c, mdldm_graph_op *op) { input(c, op, 4)->dims[3]--; }
 static void norm_no_x1(op_case *c, mdldm_graph_op *op) { (void)c; op->in[2] = -1; }
+static void apply_from(mdldm_graph_op *op, int32_t stats)
+{
+    op->kind = MDLDM_OP_GROUP_NORM_APPLY;
+    op->in[5] = stats;
+}
+static void apply_no_stats(op_case *c, mdldm_graph_op *op) { (void)c; apply_from(op, -1); }
+static void apply_early(op_case *c, mdldm_graph_op *op) { (void)c; apply_from(op, op->out[1]); }
+static void apply_stats(op_case *c, mdldm_graph_op *op) { (void)c; apply_from(op, op->in[4]); }
 static void attention_heads(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.attention.heads = 3; }
 static void attention_lse(op_case *c, mdldm_graph_op *op) { output(c, op, 1)->dims[2]--; }
 static void attention_k(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dims[0]++; }
@@ -114,7 +122,7 @@ static void mistakes_are_named(void **state)
         {conv, MDLDM_OP_CONV, conv_weight_shape, "its parameter 'conv.weight'"},
         {conv, MDLDM_OP_CONV, conv_param_index, "the store does not have"},
         {conv, MDLDM_OP_CONV, conv_role, "unknown role"},
-        {conv, MDLDM_OP_CONV, conv_kind, "kind 28 is unknown"},
+        {conv, MDLDM_OP_CONV, conv_kind, "kind 29 is unknown"},
         {conv, MDLDM_OP_CONV, conv_empty_tensor, "size below 1"},
         {conv, MDLDM_OP_CONV, conv_huge_tensor, "beyond 2^40"},
         {conv, MDLDM_OP_CONV, conv_frozen, "not trainable"},
@@ -124,6 +132,9 @@ static void mistakes_are_named(void **state)
         {norm, MDLDM_OP_GROUP_NORM, norm_stats, "stats has shape"},
         {norm, MDLDM_OP_GROUP_NORM, norm_scale_shift, "scale_shift has shape"},
         {norm, MDLDM_OP_GROUP_NORM_BWD, norm_no_x1, "group_norm_bwd"},
+        {norm, MDLDM_OP_GROUP_NORM, apply_no_stats, "input slot 5 is empty"},
+        {norm, MDLDM_OP_GROUP_NORM, apply_early, "which nothing has written"},
+        {norm, MDLDM_OP_GROUP_NORM, apply_stats, "stats has shape"},
         {"attention, heads of 8", MDLDM_OP_ATTENTION, attention_heads, "heads divide"},
         {"attention, heads of 8", MDLDM_OP_ATTENTION, attention_lse, "lse has shape"},
         {"attention, heads of 8", MDLDM_OP_ATTENTION, attention_k, "k or v has shape"},

@@ -271,6 +271,12 @@ void op_graph_resnet_skip(op_case *c, const int *p)
     resnet(c, x0, feed(c, "x1", p[0], p[1], p[2], p[3] / 2), p);
 }
 
+void op_graph_resnet_again(op_case *c, const int *p)
+{
+    c->keep = MDLDM__KEEP_COSTLY;
+    op_graph_resnet(c, p);
+}
+
 void op_graph_attention_block(op_case *c, const int *p)
 {
     mdldm__graph *g = &c->graph;

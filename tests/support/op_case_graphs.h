@@ -28,6 +28,7 @@ void op_graph_vq_entropy(op_case *c, const int *p);
 void op_graph_loss(op_case *c, const int *p);
 void op_graph_resnet(op_case *c, const int *p);
 void op_graph_resnet_skip(op_case *c, const int *p);
+void op_graph_resnet_again(op_case *c, const int *p);
 void op_graph_attention_block(op_case *c, const int *p);
 void op_graph_upsample_conv(op_case *c, const int *p);
 void op_graph_time_embedding(op_case *c, const int *p);

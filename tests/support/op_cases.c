@@ -118,6 +118,7 @@ static const struct {
     {"resnet block", BLOCK(resnet, 2, 8, 8, 32, 32), 0},
     {"resnet block with shortcut", BLOCK(resnet, 1, 9, 7, 24, 40), 0},
     {"resnet block on two sources", BLOCK(resnet_skip, 2, 6, 8, 32, 24), 0},
+    {"resnet block, activations computed again", BLOCK(resnet_again, 2, 7, 6, 24, 24), 0},
     {"attention block", BLOCK(attention_block, 1, 8, 8, 32, 4), 0},
     {"attention block, one head", BLOCK(attention_block, 2, 5, 5, 48, 1), 0},
     {"upsample + conv", BLOCK(upsample_conv, 1, 6, 5, 16, 24), 0},
@@ -219,6 +220,7 @@ void op_case_open(op_case *c, int index)
     }
     if (mdldm__graph_backward(&c->graph, wanted, c->feed_count, grads) != MDLDM_OK)
         fail_msg("%s: %s", c->name, c->env.error);
+    assert_int_equal(mdldm__graph_recompute(&c->graph, c->keep), MDLDM_OK);
     for (int i = 0; i < c->feed_count; i++) {
         c->feeds[i].grad = grads[i];
         fill_feed(c, i);

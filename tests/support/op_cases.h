@@ -45,6 +45,7 @@ typedef struct op_case {
     mdldm__env env;
     mdldm__params params;
     mdldm__graph graph;
+    mdldm__keep keep; /* of activations, for the backward list */
     op_feed feeds[OP_CASE_FEEDS];
     int feed_count;
     op_read reads[OP_CASE_READS];

@@ -269,6 +269,30 @@ static void stage_2_resumes_bit_for_bit(void **state)
     resume_case(*state, MDLDM_STAGE_DIFFUSION, "unet", NULL);
 }
 
+/* With dropout, accumulation and clipping: computing activations again changes no bit of the result. */
+static void gradient_checkpointing_changes_nothing(void **state)
+{
+    fixture *f = *state;
+    static const mdldm_stage stages[2] = {MDLDM_STAGE_AUTOENCODER, MDLDM_STAGE_DIFFUSION};
+    static const char *const weights[2] = {"vqvae/diffusion_pytorch_model.safetensors",
+                                           "unet/diffusion_pytorch_model.safetensors"};
+    for (int stage = 0; stage < 2; stage++) {
+        for (int on = 0; on < 2; on++) {
+            mdldm_trainer *t =
+                trainer(f, stages[stage],
+                        (const char *const[]){"output_dir", in(f, on ? "again" : "kept"), "max_train_steps", "3",
+                                              "gradient_checkpointing", on ? "1" : "0", "mixed_precision",
+                                              stage ? "bf16" : "no", "gradient_accumulation_steps", "2",
+                                              "overwrite_output_dir", "1", NULL});
+            steps(f, t, 3);
+            assert_int_equal(mdldm_trainer_checkpoint(f->ctx, t), MDLDM_OK);
+            mdldm_trainer_free(t);
+        }
+        same_file(f, "kept/checkpoint-3", "again/checkpoint-3", weights[stage]);
+        same_file(f, "kept/checkpoint-3", "again/checkpoint-3", "optimizer.safetensors");
+    }
+}
+
 static void checkpoints_are_limited(void **state)
 {
     fixture *f = *state;
@@ -499,6 +523,7 @@ int main(void)
         TEST(stage_1_resumes_bit_for_bit),
         TEST(stage_1_with_averages_resumes_bit_for_bit),
         TEST(stage_2_resumes_bit_for_bit),
+        TEST(gradient_checkpointing_changes_nothing),
         TEST(checkpoints_are_limited),
         TEST(what_is_there_is_not_overwritten),
         TEST(broken_checkpoints_are_refused),
