@@ -13,6 +13,7 @@
 #include "k_resample.h"
 #include "k_sums.h"
 #include "k_vq.h"
+#include "k_winograd.h"
 
 const mdldm__cpu_kernels ISA_TABLE = {
     .name = ISA_NAME,
@@ -49,4 +50,5 @@ const mdldm__cpu_kernels ISA_TABLE = {
     .vq_entropy = k_vq_entropy,
     .vq_entropy_bwd = k_vq_entropy_bwd,
     .rotate = k_rotate,
+    .winograd = k_winograd,
 };

@@ -8,6 +8,7 @@
 #ifndef MDLDM_CPU_KERNELS_H
 #define MDLDM_CPU_KERNELS_H
 
+#include "cpu_winograd.h"
 #include "mdldm/mdldm_backend.h"
 
 typedef struct mdldm__cpu_norm {
@@ -142,6 +143,7 @@ typedef struct mdldm__cpu_kernels {
      * computes a stride-1 convolution's data gradient. w has in channels. */
     void (*rotate)(float *out, const float *w, int64_t oc, int64_t in, int64_t i0, int64_t ic, int64_t kh,
                    int64_t kw, int32_t threads);
+    void (*winograd)(const mdldm__cpu_winograd *a);
 } mdldm__cpu_kernels;
 
 extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512bf16, mdldm__cpu_kernels_avx512,

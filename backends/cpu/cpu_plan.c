@@ -186,6 +186,7 @@ mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
     plan->device = device;
     plan->store = store;
     plan->threads = 1;
+    plan->flags = flags;
     plan->ema = (flags & MDLDM_PLAN_EMA) != 0;
     mdldm__cpu_guard guard;
     status = mdldm__cpu_enter(device, 1, &guard);

@@ -32,6 +32,7 @@ struct mdldm__cpu_step {
     int32_t kind;         /* of the primitive: an mdldm__conv_kind */
     int32_t src_stage, dst_stage; /* F32 copies of bf16 operands where oneDNN has no bf16 */
     int64_t i0, ic;       /* convolution: slice of the weights' input channels */
+    int32_t tile, operands; /* Winograd: size of an output tile, dtype of the products */
     mdldm__dnnl_call call;
     mdldm__dnnl_call unpack; /* weight gradient: adds the packed gradient to the canonical one */
     mdldm__packed *packed;
@@ -49,6 +50,7 @@ typedef struct mdldm__cpu_node {
 struct mdldm_plan {
     mdldm_device *device;
     mdldm_store *store; /* NULL: the graph has no parameters */
+    int32_t flags; /* MDLDM_PLAN_... */
     int32_t ema;
     int32_t op_count;
     int32_t tensor_count;   /* of the graph */

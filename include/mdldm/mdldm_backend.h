@@ -227,6 +227,9 @@ typedef struct mdldm_binding {
 } mdldm_binding;
 
 #define MDLDM_PLAN_EMA 1          /* plan_compile: parameters are read from the EMA slot */
+#define MDLDM_PLAN_DIRECT 2       /* plan_compile: convolutions never by Winograd's method */
+#define MDLDM_PLAN_WINOGRAD2 4    /* plan_compile, for tests: by F(2x2,3x3) wherever that is possible ... */
+#define MDLDM_PLAN_WINOGRAD4 8    /* ... or by F(4x4,3x3). A backend without the method ignores these */
 #define MDLDM_RUN_CHECK_FINITE 1  /* plan_run: look at each output; NUMERIC with the op's name */
 
 typedef struct mdldm_plan_info {

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * Winograd convolutions (cpu_winograd.h). Tiles are worked on in chunks whose transformed input stays
+ * in cache. For each panel of output channels and each slab of channels the weights are transformed
+ * into the second-level cache and multiplied, place by place, with all tiles of the chunk; then the
+ * panel's sums are transformed back, with bias and residual, into the result. Threads share panels and
+ * tiles; every number is computed in the same order whoever does. Template: included once per
+ * instruction set. */
+#include "k_gemm.h"
+#include "k_winograd_weights.h"
+
+/* ---- Input ---- */
+
+typedef struct wino_source {
+    const mdldm__cpu_winograd *a;
+    const mdldm__winograd_blocks *b;
+    char *input;   /* transformed: [source][slab][place][tile][channel] */
+    int64_t first; /* tile of the chunk */
+} wino_source;
+
+/* Channels [c, c+m) of the (f+2)^2 pixels around (y, x), transformed to out and on. */
+INLINE void wino_input_vector(int f, int bf16, int32_t dtype, int inside, int64_t m,
+                              const mdldm__cpu_winograd *a, const void *image, int64_t channels, int64_t y,
+                              int64_t x, int64_t c, void *out, int64_t stride)
+{
+    V t[6][6];
+    for (int i = 0; i < f + 2; i++)
+        for (int j = 0; j < f + 2; j++) {
+            int there = inside || (y + i >= 0 && y + i < a->h && x + j >= 0 && x + j < a->w);
+            t[i][j] = there ? v_get(image, dtype, ((y + i) * a->w + x + j) * channels + c, m) : v_set(0.0f);
+        }
+    wino_data_tile(f, t);
+    for (int i = 0; i < f + 2; i++)
+        for (int j = 0; j < f + 2; j++)
+            v_put(out, bf16 ? MDLDM_BF16 : MDLDM_F32, (i * (f + 2) + j) * stride, VL, t[i][j]);
+}
+
+INLINE void wino_input_tile(int f, int bf16, int32_t dtype, int inside, const wino_source *s, int source,
+                            const void *image, int64_t y, int64_t x, int64_t tile, char *to)
+{
+    int64_t channels = s->a->ic[source], depth = s->b->depth[source], stride = s->b->input_stride[source];
+    int64_t size = bf16 ? 2 : 4;
+    for (int64_t slab = 0; slab < s->b->slabs[source]; slab++) {
+        int64_t begin = slab * depth, end = begin + depth < channels ? begin + depth : channels;
+        char *out = to + slab * (int64_t)s->b->input_slab[source] + tile * depth * size;
+        int64_t c = begin;
+        for (; c + VL <= end; c += VL)
+            wino_input_vector(f, bf16, dtype, inside, VL, s->a, image, channels, y, x, c,
+                              out + (c - begin) * size, stride);
+        if (c < end)
+            wino_input_vector(f, bf16, dtype, inside, end - c, s->a, image, channels, y, x, c,
+                              out + (c - begin) * size, stride);
+    }
+}
+
+INLINE void wino_input(int f, int bf16, int32_t dtype, const wino_source *s, int64_t tile)
+{
+    const mdldm__cpu_winograd *a = s->a;
+    int64_t at = s->first + tile, per_image = s->b->rows * s->b->columns, image = at / per_image;
+    int64_t y = at % per_image / s->b->columns * f - a->pad_t, x = at % s->b->columns * f - a->pad_l;
+    int inside = y >= 0 && x >= 0 && y + f + 2 <= a->h && x + f + 2 <= a->w;
+    char *to = s->input;
+    for (int source = 0; source < 2 && a->ic[source] > 0; source++) {
+        int64_t start = image * a->h * a->w * a->ic[source];
+        const char *from = (const char *)a->src[source] + start * (dtype == MDLDM_BF16 ? 2 : 4);
+        if (inside)
+            wino_input_tile(f, bf16, dtype, 1, s, source, from, y, x, tile, to);
+        else
+            wino_input_tile(f, bf16, dtype, 0, s, source, from, y, x, tile, to);
+        to += s->b->slabs[source] * (int64_t)s->b->input_slab[source];
+    }
+}
+
+/* ---- Result ---- */
+
+/* One vector of channels of one tile of sums. */
+INLINE void wino_output_vector(int f, int32_t dtype, const mdldm__cpu_winograd *a, const float *sums,
+                               int64_t stride, int64_t image, int64_t y, int64_t x, int64_t c)
+{
+    V t[6][6], out[4][4];
+    int64_t left = a->oc - c;
+    for (int i = 0; i < f + 2; i++)
+        for (int j = 0; j < f + 2; j++)
+            t[i][j] = v_load(sums + (i * (f + 2) + j) * stride);
+    wino_sum_tile(f, t, out);
+    V bias = a->bias != NULL ? v_get(a->bias, MDLDM_F32, c, left) : v_set(0.0f);
+    if (a->extra != NULL)
+        bias += v_get(a->extra, a->extra_dtype, image * a->oc + c, left);
+    for (int i = 0; i < f && y + i < a->ho; i++)
+        for (int j = 0; j < f && x + j < a->wo; j++) {
+            int64_t at = ((image * a->ho + y + i) * a->wo + x + j) * a->oc + c;
+            V value = out[i][j] + bias;
+            if (a->residual != NULL)
+                value += v_get(a->residual, dtype, at, left);
+            v_put(a->dst, dtype, at, left, value);
+        }
+}
+
+INLINE void wino_output(int f, int32_t dtype, const wino_source *s, const float *sums, int64_t panel,
+                        int64_t tile)
+{
+    int64_t at = s->first + tile, per_image = s->b->rows * s->b->columns, image = at / per_image;
+    int64_t y = at % per_image / s->b->columns * f, x = at % s->b->columns * f;
+    for (int vector = 0; vector < 2; vector++) {
+        int64_t c = panel * s->b->panel + vector * VL;
+        if (c < s->a->oc)
+            wino_output_vector(f, dtype, s->a, sums + vector * VL, s->b->sum_stride, image, y, x, c);
+    }
+}
+
+/* ---- Products ---- */
+
+INLINE void wino_weights(int f, int bf16, const wino_source *s, int64_t panel, int64_t first, int64_t depth,
+                         float *out)
+{
+    const mdldm__cpu_winograd *a = s->a;
+    int64_t o = panel * s->b->panel;
+    wino_slab slab = {.row = a->row, .depth = depth, .columns = a->oc - o, .stride = s->b->weight_stride,
+                      .out = out};
+    if (a->packed != NULL) {
+        slab.packed = a->packed + mdldm__winograd_packed_at(panel, first, a->ic[0] + a->ic[1], s->b->panel);
+        wino_packed_slab(f, bf16, &slab);
+    } else if (a->turned) {
+        slab.weights = a->weights + first * a->row + o * 9;
+        wino_turned_slab(f, bf16, &slab);
+    } else {
+        slab.weights = a->weights + o * a->row + first * 9;
+        wino_forward_slab(f, bf16, &slab);
+    }
+}
+
+/* Tiles [begin, end) of the chunk for one panel of output channels. */
+INLINE void wino_panel(int f, int bf16, const wino_source *s, int64_t panel, int64_t begin, int64_t end,
+                       float *weights, float *sums)
+{
+    const mdldm__winograd_blocks *b = s->b;
+    const char *input = s->input;
+    int64_t size = bf16 ? 2 : 4, channel = 0, add = 0;
+    for (int source = 0; source < 2; source++)
+        for (int64_t slab = 0; slab < b->slabs[source]; slab++) {
+            int64_t left = s->a->ic[source] - slab * b->depth[source];
+            int64_t depth = left < b->depth[source] ? left : b->depth[source];
+            wino_weights(f, bf16, s, panel, channel, depth, weights);
+            for (int64_t place = 0; place < b->places; place++) {
+                mdldm__cpu_gemm g = {
+                    .m = end - begin,
+                    .n = b->panel,
+                    .k = bf16 ? (depth + 1) / 2 : depth,
+                    .a_m = b->depth[source] * size / 4,
+                    .a_k = 1,
+                    .b_k = b->panel,
+                    .c_m = b->panel,
+                    .a = input + (place * b->input_stride[source] + begin * b->depth[source]) * size,
+                    .b = weights + place * b->weight_stride,
+                    .c = sums + place * b->sum_stride + begin * b->panel,
+                    .dtype = bf16 ? MDLDM_BF16 : MDLDM_F32,
+                    .add = add != 0};
+                k_gemm(&g);
+            }
+            input += b->input_slab[source];
+            channel += depth;
+            add = 1;
+        }
+    for (int64_t tile = begin; tile < end; tile++) {
+        if (s->a->dtype == MDLDM_BF16)
+            wino_output(f, MDLDM_BF16, s, sums + tile * b->panel, panel, tile);
+        else
+            wino_output(f, MDLDM_F32, s, sums + tile * b->panel, panel, tile);
+    }
+}
+
+/* The whole of one thread: its share of the chunk's input, then of panels times tiles. */
+INLINE void wino_thread(int f, int bf16, const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_source s = {a, b, a->scratch, 0};
+    int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
+    char *own = (char *)a->scratch + b->input_bytes + (size_t)thread * (b->weight_bytes + b->sum_bytes);
+    float *weights = (float *)own, *sums = (float *)(own + b->weight_bytes);
+    for (; s.first < b->tiles; s.first += b->chunk) {
+        int64_t tiles = b->tiles - s.first < b->chunk ? b->tiles - s.first : b->chunk;
+#pragma omp for schedule(static)
+        for (int64_t tile = 0; tile < tiles; tile++) {
+            if (a->dtype == MDLDM_BF16)
+                wino_input(f, bf16, MDLDM_BF16, &s, tile);
+            else
+                wino_input(f, bf16, MDLDM_F32, &s, tile);
+        }
+        int64_t all = b->panels * tiles, from = all * thread / team, to = all * (thread + 1) / team;
+        while (from < to) {
+            int64_t panel = from / tiles, begin = from % tiles;
+            int64_t end = to - panel * tiles < tiles ? to - panel * tiles : tiles;
+            wino_panel(f, bf16, &s, panel, begin, end, weights, sums);
+            from = panel * tiles + end;
+        }
+#pragma omp barrier
+    }
+}
+
+static void wino_f4(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(4, 0, a, b);
+}
+
+static void wino_f2(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(2, 0, a, b);
+}
+
+static void wino_f2_bf16(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(2, 1, a, b);
+}
+
+static void k_winograd(const mdldm__cpu_winograd *a)
+{
+    int bf16 = a->operands == MDLDM_BF16;
+    mdldm__winograd_blocks b =
+        mdldm__winograd_cut(a->tile, bf16, a->n, a->ho, a->wo, a->ic, a->oc, VL, a->threads);
+#pragma omp parallel num_threads(a->threads)
+    {
+        if (a->tile == 4)
+            wino_f4(a, &b);
+        else if (bf16)
+            wino_f2_bf16(a, &b);
+        else
+            wino_f2(a, &b);
+    }
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * Winograd's three transforms of one tile, vectors over channels. Template: included once per
+ * instruction set.
+ *
+ * F(2,3) interpolates at 0, 1, -1 and infinity. F(4,3) does at 0, +-5/8, +-3/2 and infinity: of the
+ * symmetric points that are short in binary these have the least error, 1.05e-6 of the result's
+ * standard deviation at 128 channels, against 2.3e-6 of the usual 0, +-1, +-2 and 6e-7 of direct sums.
+ * The factors 1/N that G has in the paper stand in A here, where they cost nothing. */
+#ifndef MDLDM_CPU_K_WINOGRAD_TILE_H
+#define MDLDM_CPU_K_WINOGRAD_TILE_H
+
+#include "cpu_vec.h"
+
+#define WINO_A 0.625f
+#define WINO_B 1.5f
+#define WINO_AA (WINO_A * WINO_A)
+#define WINO_BB (WINO_B * WINO_B)
+/* N of a point p is the product of p - q over the other finite points q. */
+#define WINO_N0 (WINO_AA * WINO_BB)
+#define WINO_NA (2.0f * WINO_AA * (WINO_AA - WINO_BB))
+#define WINO_NB (2.0f * WINO_BB * (WINO_BB - WINO_AA))
+
+/* y = B' x */
+INLINE void wino_data(int f, const V *x, V *y)
+{
+    if (f == 2) {
+        y[0] = x[0] - x[2];
+        y[1] = x[1] + x[2];
+        y[2] = x[2] - x[1];
+        y[3] = x[3] - x[1];
+        return;
+    }
+    V even = x[4] - WINO_BB * x[2], odd = x[3] - WINO_BB * x[1];
+    y[0] = WINO_N0 * x[0] - (WINO_AA + WINO_BB) * x[2] + x[4];
+    y[1] = even + WINO_A * odd;
+    y[2] = even - WINO_A * odd;
+    even = x[4] - WINO_AA * x[2];
+    odd = x[3] - WINO_AA * x[1];
+    y[3] = even + WINO_B * odd;
+    y[4] = even - WINO_B * odd;
+    y[5] = WINO_N0 * x[1] - (WINO_AA + WINO_BB) * x[3] + x[5];
+}
+
+/* u = G g, without 1/N */
+INLINE void wino_weight(int f, const V *g, V *u)
+{
+    if (f == 2) {
+        V even = g[0] + g[2];
+        u[0] = g[0];
+        u[1] = even + g[1];
+        u[2] = even - g[1];
+        u[3] = g[2];
+        return;
+    }
+    V even = g[0] + WINO_AA * g[2];
+    u[0] = g[0];
+    u[1] = even + WINO_A * g[1];
+    u[2] = even - WINO_A * g[1];
+    even = g[0] + WINO_BB * g[2];
+    u[3] = even + WINO_B * g[1];
+    u[4] = even - WINO_B * g[1];
+    u[5] = g[2];
+}
+
+/* y = A' m, with 1/N */
+INLINE void wino_sum(int f, const V *m, V *y)
+{
+    if (f == 2) {
+        V even = m[1] + m[2], odd = m[1] - m[2];
+        y[0] = m[0] + 0.5f * even;
+        y[1] = 0.5f * odd + m[3];
+        return;
+    }
+    V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
+    y[0] = (1.0f / WINO_N0) * m[0] + (1.0f / WINO_NA) * even_a + (1.0f / WINO_NB) * even_b;
+    y[1] = (WINO_A / WINO_NA) * odd_a + (WINO_B / WINO_NB) * odd_b;
+    y[2] = (WINO_AA / WINO_NA) * even_a + (WINO_BB / WINO_NB) * even_b;
+    y[3] = (WINO_A * WINO_AA / WINO_NA) * odd_a + (WINO_B * WINO_BB / WINO_NB) * odd_b + m[5];
+}
+
+/* [f+2][f+2] places of an input tile */
+INLINE void wino_data_tile(int f, V t[6][6])
+{
+    V x[6], y[6];
+    for (int j = 0; j < f + 2; j++) {
+        for (int i = 0; i < f + 2; i++)
+            x[i] = t[i][j];
+        wino_data(f, x, y);
+        for (int i = 0; i < f + 2; i++)
+            t[i][j] = y[i];
+    }
+    for (int i = 0; i < f + 2; i++) {
+        wino_data(f, t[i], y);
+        for (int j = 0; j < f + 2; j++)
+            t[i][j] = y[j];
+    }
+}
+
+/* 9 taps, row by row, to [f+2][f+2] places */
+INLINE void wino_weight_tile(int f, const V *taps, V u[6][6])
+{
+    V x[3], y[6], t[6][3];
+    for (int j = 0; j < 3; j++) {
+        for (int i = 0; i < 3; i++)
+            x[i] = taps[3 * i + j];
+        wino_weight(f, x, y);
+        for (int i = 0; i < f + 2; i++)
+            t[i][j] = y[i];
+    }
+    for (int i = 0; i < f + 2; i++)
+        wino_weight(f, t[i], u[i]);
+}
+
+/* [f+2][f+2] places to [f][f] pixels */
+INLINE void wino_sum_tile(int f, V t[6][6], V out[4][4])
+{
+    V x[6], y[4], half[4][6];
+    for (int j = 0; j < f + 2; j++) {
+        for (int i = 0; i < f + 2; i++)
+            x[i] = t[i][j];
+        wino_sum(f, x, y);
+        for (int i = 0; i < f; i++)
+            half[i][j] = y[i];
+    }
+    for (int i = 0; i < f; i++)
+        wino_sum(f, half[i], out[i]);
+}
+
+#endif

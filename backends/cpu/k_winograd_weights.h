@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ * A slab of transformed weights, [places][depth][panel] (bf16: words of two channels), from the weights
+ * as they lie. Template: included once per instruction set. */
+#ifndef MDLDM_CPU_K_WINOGRAD_WEIGHTS_H
+#define MDLDM_CPU_K_WINOGRAD_WEIGHTS_H
+
+#include "cpu_winograd.h"
+#include "k_winograd_tile.h"
+
+/* Which weights, and where their transform goes. */
+typedef struct wino_slab {
+    const float *weights;   /* canonical: the panel's first output channel, the slab's first input channel; */
+    const uint16_t *packed; /* or compact, at the slab's first channel */
+    int64_t row;            /* floats between output channels */
+    int64_t depth, columns; /* channels that there are: summed over, and of the panel */
+    int64_t stride;         /* words between places */
+    float *out;
+} wino_slab;
+
+/* m floats from p on (none when m <= 0), the other lanes 0. */
+INLINE V wino_get(const float *p, int64_t m)
+{
+    return m <= 0 ? v_set(0.0f) : v_get(p, MDLDM_F32, 0, m);
+}
+
+/* Lane l of the result is lane index[l] of a, or index[l] - VL of b. */
+INLINE V wino_pick(V a, V b, VI index)
+{
+#if defined(__AVX512F__)
+    return (V)_mm512_permutex2var_ps((__m512)a, (__m512i)index, (__m512)b);
+#elif defined(__clang__)
+    V r;
+    for (int l = 0; l < VL; l++)
+        r[l] = index[l] < VL ? a[index[l]] : b[index[l] - VL];
+    return r;
+#else
+    return __builtin_shuffle(a, b, index);
+#endif
+}
+
+INLINE VI wino_lanes(void)
+{
+    VI lane;
+    for (int l = 0; l < VL; l++)
+        lane[l] = l;
+    return lane;
+}
+
+/* Exchanges the off-diagonal blocks of step x step. */
+INLINE void wino_exchange(V r[VL], int step)
+{
+    VI lane = wino_lanes(), upper = (lane & step) != 0;
+    VI low = (upper & (lane - step + VL)) | (~upper & lane);
+    VI high = (upper & (lane + VL)) | (~upper & (lane + step));
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++)
+        if (!(i & step)) {
+            V a = r[i], b = r[i + step];
+            r[i] = wino_pick(a, b, low);
+            r[i + step] = wino_pick(a, b, high);
+        }
+}
+
+INLINE void wino_transpose(V r[VL])
+{
+#if VL == 16
+    wino_exchange(r, 8);
+#endif
+#if VL >= 8
+    wino_exchange(r, 4);
+#endif
+    wino_exchange(r, 2);
+    wino_exchange(r, 1);
+}
+
+/* 9 VL floats, [VL][9], to 9 vectors, one per tap. VL and 9 have no common divisor, so in each lane the
+ * nine vectors hold nine different taps: lane l of vector INVERSE (t - l) mod 9 is one of tap t. A rotation
+ * of each lane over the vectors, by l mod 9 in steps of 1, 2, 4, 8, brings the taps together, and a
+ * permutation puts the channels in order (Catanzaro et al. 2014, "A decomposition for in-place matrix
+ * transposition"). */
+#define WINO_INVERSE (VL == 16 ? 4 : VL == 8 ? 8 : 7) /* of VL modulo 9 */
+INLINE void wino_part_taps(const float *p, int64_t m, V taps[9])
+{
+    V from[9], to[9];
+    VI lane = wino_lanes();
+#pragma GCC unroll 9
+    for (int s = 0; s < 9; s++) {
+        int j = WINO_INVERSE * s % 9;
+        from[s] = m >= VL ? v_load(p + j * VL) : wino_get(p + j * VL, 9 * m - j * VL);
+    }
+#pragma GCC unroll 4
+    for (int level = 0; level < 4; level++) {
+        int step = 1 << level;
+        VI turned = ((lane - ((lane >= 9) & 9)) & step) != 0;
+#pragma GCC unroll 9
+        for (int t = 0; t < 9; t++)
+            to[t] = v_select(turned, from[(t + 9 - step) % 9], from[t]);
+#pragma GCC unroll 9
+        for (int t = 0; t < 9; t++)
+            from[t] = to[t];
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < 9; t++) {
+        VI order = (9 * lane + t) & (VL - 1);
+        taps[t] = wino_pick(from[t], from[t], order);
+    }
+}
+
+/* The transform of 9 taps of one channel (bf16: of this and the next one) to row k of the slab. */
+INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps, const V *next, int64_t k,
+                             int vector)
+{
+    V u[6][6], u1[6][6];
+    float *out = s->out + (bf16 ? k / 2 : k) * 2 * VL + vector * VL;
+    wino_weight_tile(f, taps, u);
+    if (bf16)
+        wino_weight_tile(f, next, u1);
+    for (int i = 0; i < f + 2; i++)
+        for (int j = 0; j < f + 2; j++) {
+            V x = u[i][j];
+            if (bf16)
+                x = (V)(__builtin_convertvector(v_to_bf16(x), VU) |
+                        __builtin_convertvector(v_to_bf16(u1[i][j]), VU) << 16);
+            v_store(out + (i * (f + 2) + j) * s->stride, x);
+        }
+}
+
+/* VL channels from k on, one vector of output channels. */
+INLINE void wino_forward_block(int f, int bf16, int whole, const wino_slab *s, int64_t k, int vector)
+{
+    V flat[9 * VL]; /* [channel][tap] */
+    const float *w = s->weights + vector * VL * s->row + k * 9;
+    int64_t rows = s->columns - vector * VL, m = 9 * (s->depth - k);
+    for (int j = 0; j < 9; j++) {
+        V r[VL];
+#pragma GCC unroll 16
+        for (int l = 0; l < VL; l++)
+            r[l] = whole ? v_load(w + l * s->row + j * VL)
+                         : wino_get(w + l * s->row + j * VL, l < rows ? m - j * VL : 0);
+        wino_transpose(r);
+#pragma GCC unroll 16
+        for (int l = 0; l < VL; l++)
+            flat[j * VL + l] = r[l];
+    }
+    for (int q = 0; q < VL; q += bf16 ? 2 : 1)
+        wino_put_weights(f, bf16, s, flat + 9 * q, flat + 9 * (q + bf16), k + q, vector);
+}
+
+INLINE void wino_forward_slab(int f, int bf16, const wino_slab *s)
+{
+    for (int64_t k = 0; k < s->depth; k += VL)
+        for (int vector = 0; vector < 2; vector++) {
+            if (k + VL <= s->depth && (vector + 1) * VL <= s->columns)
+                wino_forward_block(f, bf16, 1, s, k, vector);
+            else
+                wino_forward_block(f, bf16, 0, s, k, vector);
+        }
+}
+
+/* For the data gradient: sums run over output channels, vectors over input channels, and the kernel
+ * is turned by 180 degrees. */
+INLINE void wino_turned_taps(const wino_slab *s, int64_t k, int vector, V taps[9])
+{
+    V t[9];
+    const float *w = s->weights + k * s->row + vector * VL * 9;
+    int64_t m = k < s->depth ? s->columns - vector * VL : 0;
+    if (m >= VL)
+        wino_part_taps(w, VL, t);
+    else
+        wino_part_taps(w, m, t);
+    for (int i = 0; i < 9; i++)
+        taps[i] = t[8 - i];
+}
+
+INLINE void wino_turned_slab(int f, int bf16, const wino_slab *s)
+{
+    for (int64_t k = 0; k < s->depth; k += bf16 ? 2 : 1)
+        for (int vector = 0; vector < 2; vector++) {
+            V taps[9], next[9];
+            wino_turned_taps(s, k, vector, taps);
+            if (bf16)
+                wino_turned_taps(s, k + 1, vector, next);
+            wino_put_weights(f, bf16, s, taps, next, k, vector);
+        }
+}
+
+INLINE void wino_packed_taps(const wino_slab *s, int64_t k, int vector, V taps[9])
+{
+    const uint16_t *w = s->packed + k * 9 * 2 * VL + vector * VL;
+    for (int i = 0; i < 9; i++)
+        taps[i] = k < s->depth ? v_from_bf16(*(const VHUN *)(w + i * 2 * VL)) : v_set(0.0f);
+}
+
+INLINE void wino_packed_slab(int f, int bf16, const wino_slab *s)
+{
+    for (int64_t k = 0; k < s->depth; k += bf16 ? 2 : 1)
+        for (int vector = 0; vector < 2; vector++) {
+            V taps[9], next[9];
+            wino_packed_taps(s, k, vector, taps);
+            if (bf16)
+                wino_packed_taps(s, k + 1, vector, next);
+            wino_put_weights(f, bf16, s, taps, next, k, vector);
+        }
+}
+
+#endif
