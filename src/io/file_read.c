@@ -98,3 +98,14 @@ void mdldm__map_close(mdldm__map *map)
     map->data = NULL;
     map->size = 0;
 }
+
+void mdldm__map_forget(const mdldm__map *map, const void *data, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)map->data;
+    uintptr_t from = (uintptr_t)data, to = from + bytes;
+    if (map->size == 0 || from < start || to > start + map->size)
+        return; /* memory of another kind would lose its content */
+    from -= from % page; /* the mapping begins at a page */
+    to += (page - to % page) % page;
+    madvise((void *)from, to - from, MADV_DONTNEED); /* a wish: failure changes nothing */
+}

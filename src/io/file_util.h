@@ -47,5 +47,8 @@ typedef struct mdldm__map {
 } mdldm__map;
 mdldm_status mdldm__map_open(mdldm__env *env, const char *path, mdldm__map *out);
 void mdldm__map_close(mdldm__map *map);
+/* Takes the pages of data[bytes] out of this process's memory as far as they lie in the mapping; whoever
+ * reads them again gets them from the file. From any thread. */
+void mdldm__map_forget(const mdldm__map *map, const void *data, size_t bytes);
 
 #endif

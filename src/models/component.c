@@ -110,6 +110,16 @@ mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__c
     return status;
 }
 
+void mdldm__component_forget(const mdldm__component *c, int32_t first, int32_t count)
+{
+    for (int32_t i = first; i < first + count; i++) {
+        const mdldm__param *p = &c->params.items[i];
+        const size_t bytes = (size_t)mdldm__param_elements(p) * (p->dtype == MDLDM_F32 ? 4 : 2);
+        for (int32_t k = 0; k < c->file_count; k++)
+            mdldm__map_forget(&c->files[k].map, p->data, bytes);
+    }
+}
+
 static mdldm_status save_weights(mdldm__env *env, const mdldm__component *c, const char *path)
 {
     mdldm__st_writer *w = NULL;

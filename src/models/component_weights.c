@@ -106,6 +106,7 @@ static mdldm_status bind_all(mdldm__env *env, const char *where, mdldm__componen
             continue;
         }
         MDLDM__TRY(bind_one(env, where, p, t));
+        mdldm__component_forget(c, i, 1); /* the check was the only reader so far */
         int64_t before = 0;
         for (int32_t k = 0; k < file; k++)
             before += c->files[k].count;

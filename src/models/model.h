@@ -118,6 +118,9 @@ mdldm_status mdldm__component_create(mdldm__env *env, const char *where, json_t 
 mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__component **out);
 mdldm_status mdldm__component_save(mdldm__env *env, const mdldm__component *c, const char *folder);
 void mdldm__component_free(mdldm__env *env, mdldm__component *c);
+/* Parameters first..first+count-1 will not be read soon: pages of the mapped file go from memory, and come
+ * back by themselves when they are read after all. */
+void mdldm__component_forget(const mdldm__component *c, int32_t first, int32_t count);
 const char *mdldm__component_class(const mdldm__component *c);
 int64_t mdldm__component_parameters(const mdldm__component *c); /* 0 for NULL */
 /* Sets an autoencoder's scale, in use and in the config that is saved. */

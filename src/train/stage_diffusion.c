@@ -203,6 +203,7 @@ static mdldm_status prepare(mdldm_trainer *t)
         MDLDM__TRY(mdldm__latent_source_fill(&s->source, t->train_items, t->train_count));
         MDLDM__TRY(mdldm__latent_source_fill(&s->source, t->validation_items, t->validation_count));
         mdldm__runtime_drop_component(t->model->autoencoder); /* its packed weights are not needed now */
+        mdldm__component_forget(t->model->autoencoder, 0, t->model->autoencoder->params.count);
     }
     MDLDM__TRY(mdldm__trainer_open_store(t));
     MDLDM__TRY(compile(t, s, &s->train, o->batch, 1, &t->train_plan));

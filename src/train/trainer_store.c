@@ -24,8 +24,10 @@ mdldm_status mdldm__trainer_open_store(mdldm_trainer *t)
                                     MDLDM_STORE_TRAIN | (t->options.use_ema ? MDLDM_STORE_EMA : 0),
                                     &t->store);
     mdldm__free(params->env, desc);
-    for (int32_t i = 0; status == MDLDM_OK && i < params->count; i++)
+    for (int32_t i = 0; status == MDLDM_OK && i < params->count; i++) {
         status = t->ctx->backend->store_bind(t->store, i, params->items[i].data, params->items[i].dtype);
+        mdldm__component_forget(t->component, i, 1); /* the store has its own copy */
+    }
     return status;
 }
 

@@ -119,6 +119,44 @@ static void read_and_map(void **state)
     assert_says(fifo, "device or pipe");
 }
 
+/* MiB of mapped files in this process's memory, as the operating system counts; -1: it does not say. */
+static long mapped_memory(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    long file = -1024, memory = 0; /* the test's folder may lie on a memory file system */
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        sscanf(line, "RssFile: %ld", &file);
+        sscanf(line, "RssShmem: %ld", &memory);
+    }
+    if (f != NULL)
+        fclose(f);
+    return (file + memory) / 1024;
+}
+
+static void forgotten_pages_come_back(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20 };
+    const char *path = temp_path(folder, "large");
+    mdldm__map map;
+    unsigned char *content = malloc(BYTES);
+    assert_non_null(content);
+    for (size_t i = 0; i < BYTES; i++)
+        content[i] = (unsigned char)(i * 2654435761u >> 24);
+    temp_write(path, content, BYTES);
+    assert_int_equal(mdldm__map_open(&env, path, &map), MDLDM_OK);
+    assert_memory_equal(map.data, content, BYTES);
+    const long before = mapped_memory();
+    mdldm__map_forget(&map, map.data + 5000, BYTES - 5000);
+    if (before >= 0) /* 32 MiB were read; what else is mapped may move a little */
+        assert_true(mapped_memory() <= before - 24);
+    mdldm__map_forget(&map, content, BYTES); /* not of the mapping: untouched */
+    assert_memory_equal(map.data, content, BYTES);
+    mdldm__map_close(&map);
+    free(content);
+}
+
 static void nothing_shows_before_commit(void **state)
 {
     (void)state;
@@ -285,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(paths, setup, teardown),
         cmocka_unit_test_setup_teardown(remove_tree_keeps_what_links_point_to, setup, teardown),
         cmocka_unit_test_setup_teardown(read_and_map, setup, teardown),
+        cmocka_unit_test_setup_teardown(forgotten_pages_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_shows_before_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(each_fault_leaves_the_earlier_file, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk, setup, teardown),
