@@ -8,6 +8,8 @@
 #define MDLDM__CPU_BLOCK 8192    /* elements of an elementwise part */
 #define MDLDM__CPU_MAX_PARTS 128 /* row parts of a column sum */
 #define MDLDM__CPU_KEYS 48       /* keys of an attention tile: a multiple of 2, 3, 4 and 6 */
+#define MDLDM__CPU_NARROW 8      /* channels of a narrow attention head, ... */
+#define MDLDM__CPU_NARROW_ROWS 24 /* ... whose rows are padded to a multiple of this */
 #define MDLDM__CPU_VQ_ROWS 64    /* rows of a codebook search part */
 
 static inline int64_t mdldm__cpu_ceil_div(int64_t a, int64_t b)
@@ -55,7 +57,12 @@ static inline int64_t mdldm__cpu_attention_private(int64_t d, int64_t tile)
 static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, int64_t c, int64_t heads,
                                                    int64_t tile, int64_t threads, int backward)
 {
-    int64_t shared = n * tokens * c * (backward ? 4 : 2) + (backward ? n * heads * tokens : 0) + 64;
+    int64_t rows = n * heads * tokens, d = c / heads;
+    if (d <= MDLDM__CPU_NARROW) {
+        rows = n * heads * mdldm__cpu_ceil_div(tokens, MDLDM__CPU_NARROW_ROWS) * MDLDM__CPU_NARROW_ROWS;
+        d = MDLDM__CPU_NARROW;
+    }
+    int64_t shared = rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : 0) + 64;
     return shared + threads * mdldm__cpu_attention_private(c / heads, tile);
 }
 

@@ -196,18 +196,30 @@ INLINE V v_exp(V x)
     return v_scale(p, n);
 }
 
-/* 2^x for x <= 100 or so, to about 1 ulp; below -150 it gives 0; NaN goes through. */
+/* 2^x for x <= 100 or so, to 2e-7 of it (minimax on [-1/2, 1/2]); below -150 it gives 0; NaN goes
+ * through. */
 INLINE V v_exp2(V x)
 {
     V c = v_max(v_set(-150.0f), x);
     V n = v_round(c), r = c - n;
-    V p = v_set(1.535336188319500e-4f);
-    p = p * r + 1.339887440266574e-3f;
+    V p = v_set(1.339887440266574e-3f);
     p = p * r + 9.618437357674640e-3f;
     p = p * r + 5.550332471162809e-2f;
     p = p * r + 2.402264791363012e-1f;
     p = p * r + 6.931472028550421e-1f;
     p = p * r + 1.0f;
+    return v_scale(p, n);
+}
+
+/* The same to 1e-4, a twentieth of a rounding to bf16. */
+INLINE V v_exp2_bf16(V x)
+{
+    V c = v_max(v_set(-150.0f), x);
+    V n = v_round(c), r = c - n;
+    V p = v_set(5.517e-2f);
+    p = p * r + 2.4261e-1f;
+    p = p * r + 6.9325e-1f;
+    p = p * r + 0.99993f;
     return v_scale(p, n);
 }
 

@@ -59,6 +59,9 @@ static void attention_rows(void *y, int32_t dtype, int64_t row, int64_t base, in
         }
 }
 
+#include "k_attention_narrow.h"
+#include "k_attention_narrow_bwd.h"
+
 /* One tile of queries: qt[d][TILE] (times scale and log2(e)), keys and values [tokens][d].
  * acc[d][TILE], score[KEYS][TILE]; on return acc holds the output, lse[TILE] its log sum exp. */
 static void attention_tile(const float *qt, const float *keys, const float *values, int64_t tokens,
@@ -109,6 +112,10 @@ static float *attention_private(const mdldm__cpu_attention *a, int64_t shared, i
 
 static void k_attention(const mdldm__cpu_attention *a)
 {
+    if (a->c / a->heads <= NARROW) {
+        narrow_attention(a);
+        return;
+    }
     int64_t d = a->c / a->heads, size = a->n * a->tokens * a->c;
     int64_t tiles = mdldm__cpu_ceil_div(a->tokens, TILE);
     float *keys = a->scratch, *values = keys + size;
@@ -167,6 +174,10 @@ INLINE void attention_slopes(float *score, float *slope, const float *lse, const
  * queries for dq, keys for dk and dv. */
 static void k_attention_bwd(const mdldm__cpu_attention *a)
 {
+    if (a->c / a->heads <= NARROW) {
+        narrow_attention_bwd(a);
+        return;
+    }
     int64_t d = a->c / a->heads, size = a->n * a->tokens * a->c, t = a->tokens;
     int64_t tiles = mdldm__cpu_ceil_div(t, TILE);
     float *qs = a->scratch, *ks = qs + size, *vs = ks + size, *gs = vs + size, *delta = gs + size;

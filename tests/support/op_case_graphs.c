@@ -139,7 +139,8 @@ void op_graph_attention(op_case *c, const int *p)
     mdldm__tensor q = feed(c, "q", p[0], p[1], p[2], p[3]);
     mdldm__tensor k = feed(c, "k", p[0], p[1], p[2], p[3]);
     mdldm__tensor v = feed(c, "v", p[0], p[1], p[2], p[3]);
-    finish(c, mdldm__graph_attention(&c->graph, q, k, v, p[4], 1.0f / sqrtf((float)p[3] / (float)p[4])));
+    float sharp = p[5] != 0 ? (float)p[5] : 1.0f;
+    finish(c, mdldm__graph_attention(&c->graph, q, k, v, p[4], sharp / sqrtf((float)p[3] / (float)p[4])));
 }
 
 void op_graph_silu(op_case *c, const int *p)

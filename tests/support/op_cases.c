@@ -74,7 +74,7 @@ static const struct {
     {"group norm, two sources, scale and shift", NORM(2, 5, 5, 18, 30, 4, 1, 1), 0},
     {"group norm on one pixel", NORM(2, 1, 1, 64, 0, 8, 1, 0), 0},
     {"group norm, 32x32 map", NORM(1, 32, 32, 32, 16, 8, 1, 0), 0},
-    /* n, h, w, c, heads */
+    /* n, h, w, c, heads; then a factor on the scores, when there is one */
     {"attention, heads of 8", ATTENTION(2, 8, 8, 32, 4), 0},
     {"attention, heads of 8, 1024 tokens", ATTENTION(1, 32, 32, 16, 2), 0},
     {"attention, one head of 64", ATTENTION(1, 8, 8, 64, 1), 0},
@@ -84,6 +84,13 @@ static const struct {
     {"attention, one token", ATTENTION(2, 1, 1, 16, 2), 0},
     {"attention, 17 tokens, heads of 32", ATTENTION(3, 1, 17, 64, 2), 0},
     {"attention, 28 heads of 8", ATTENTION(1, 6, 6, 224, 28), 0},
+    {"attention, heads of 8, far scores", ATTENTION(1, 13, 11, 16, 2, 5), 0},
+    {"attention, heads of 5, negative scores", ATTENTION(2, 5, 9, 15, 3, -2), 0},
+    {"attention, heads of 3", ATTENTION(1, 5, 5, 6, 2), 0},
+    {"attention, heads of 24, far scores", ATTENTION(1, 13, 11, 48, 2, 6), 0},
+    {"attention, one head of 200, 289 tokens", ATTENTION(2, 17, 17, 200, 1), 0},
+    {"attention, one head of 512, 576 tokens", ATTENTION(1, 24, 24, 512, 1), 0},
+    {"attention, two heads of 130, 65 tokens", ATTENTION(1, 13, 5, 260, 2), 0},
     /* n, h, w, c */
     {"silu", ELEMENT(silu, 2, 5, 7, 13), 0},
     {"add", ELEMENT(add, 2, 3, 5, 17), 0},
