@@ -15,7 +15,7 @@ mdldm__cpu_step *mdldm__cpu_add_step(mdldm_plan *plan, const mdldm_graph_op *op,
         step->in[slot] = op->in[slot];
     for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
         step->out[slot] = op->out[slot];
-    step->scratch = step->bias_scratch = step->extra = step->src_stage = step->dst_stage = -1;
+    step->scratch = step->bias_scratch = step->extra = step->src_stage = step->dst_stage = step->packing = -1;
     return step;
 }
 

@@ -34,17 +34,19 @@ mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key,
     p->ops = ops;
     p->refs = 1;
     mdldm_status status = ops->open(store, p, layout);
-    if (status == MDLDM_OK && (p->block = mdldm__host_alloc(host, p->bytes + MDLDM__ALIGN)) == NULL)
+    int lasting = !mdldm__packed_in_passing(store);
+    if (status == MDLDM_OK && lasting &&
+        (p->block = mdldm__host_alloc(host, p->bytes + MDLDM__ALIGN)) == NULL)
         status = mdldm__host_oom(host, "packed weights");
     if (status != MDLDM_OK) {
         destroy(store, p);
         return status;
     }
-    p->data = (void *)mdldm__align_up((uintptr_t)p->block);
+    p->data = lasting ? (void *)mdldm__align_up((uintptr_t)p->block) : NULL;
     p->next = store->packed;
     store->packed = p;
     *out = p;
-    *added += (int64_t)p->bytes;
+    *added += lasting ? (int64_t)p->bytes : 0;
     return MDLDM_OK;
 }
 
@@ -73,4 +75,21 @@ mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *p, float *
     if (status == MDLDM_OK)
         p->version = store->base.params[p->key.param].version;
     return status;
+}
+
+int mdldm__packed_in_passing(const mdldm_store *store)
+{
+    return (store->base.flags & MDLDM_STORE_TRAIN) != 0;
+}
+
+size_t mdldm__packed_passing_bytes(const mdldm__packed *p)
+{
+    return mdldm__align_up(p->bytes) + p->room;
+}
+
+mdldm_status mdldm__packed_into(mdldm_store *store, mdldm__packed *p, void *memory)
+{
+    p->data = memory;
+    return p->ops->pack(store, p, mdldm__store_host_values(&store->base, p->key.param, p->key.ema),
+                        (float *)(void *)((char *)memory + mdldm__align_up(p->bytes)));
 }

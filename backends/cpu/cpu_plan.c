@@ -122,6 +122,7 @@ static void set_lifetimes(mdldm_plan *plan)
         touch(plan, step->extra, i);
         touch(plan, step->src_stage, i);
         touch(plan, step->dst_stage, i);
+        touch(plan, step->packing, i);
     }
     for (int32_t i = 0; i < plan->all_tensors; i++)
         if (plan->items[i].last < plan->items[i].first) /* a tensor that no step touches */
@@ -151,7 +152,9 @@ static mdldm_status place(mdldm_plan *plan)
         int failed = 0;
         plan->threads = step->threads > plan->threads ? step->threads : plan->threads;
         if (step->packed != NULL)
-            failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS, step->packed->data);
+            failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS,
+                                      step->packing >= 0 ? mdldm__cpu_memory(plan, step->packing)
+                                                         : step->packed->data);
         failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_SCRATCH, mdldm__cpu_memory(plan, step->scratch));
         if (failed)
             return mdldm__cpu_dnnl_error(plan->device, failed, step->op->name);

@@ -36,6 +36,7 @@ struct mdldm__cpu_step {
     mdldm__dnnl_call call;
     mdldm__dnnl_call unpack; /* weight gradient: adds the packed gradient to the canonical one */
     mdldm__packed *packed;
+    int32_t packing; /* where packed weights are made for this step alone */
 };
 
 /* One operation with what was fused into it. */

@@ -29,7 +29,7 @@ static mdldm_status refresh_weights(mdldm_plan *plan)
 {
     mdldm_status status = MDLDM_OK;
     for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++)
-        if (plan->steps[i].packed != NULL)
+        if (plan->steps[i].packed != NULL && plan->steps[i].packing < 0)
             status = mdldm__packed_refresh(plan->store, plan->steps[i].packed,
                                            (float *)mdldm__align_up((uintptr_t)plan->arena_block));
     return status;
@@ -49,6 +49,18 @@ static mdldm_status check_finite(mdldm_plan *plan, const mdldm__cpu_step *step)
     return MDLDM_OK;
 }
 
+static mdldm_status run_step(mdldm_plan *plan, mdldm__cpu_step *step)
+{
+    if (step->packing >= 0) {
+        mdldm__cpu_use_threads(plan->device->threads);
+        mdldm_status status =
+            mdldm__packed_into(plan->store, step->packed, mdldm__cpu_memory(plan, step->packing));
+        if (status != MDLDM_OK)
+            return status;
+    }
+    return step->run(plan, step);
+}
+
 static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count, int32_t flags)
 {
     const mdldm_host *host = plan->device->host;
@@ -60,7 +72,7 @@ static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t
     for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++) {
         if (host->cancelled(host))
             return mdldm__plan_cancelled(host);
-        status = plan->steps[i].run(plan, &plan->steps[i]);
+        status = run_step(plan, &plan->steps[i]);
         if (status == MDLDM_OK && (flags & MDLDM_RUN_CHECK_FINITE))
             status = check_finite(plan, &plan->steps[i]);
     }

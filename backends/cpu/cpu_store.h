@@ -36,7 +36,7 @@ struct mdldm__packed {
     const mdldm__pack_ops *ops;
     mdldm__dnnl_layout layout; /* oneDNN's */
     mdldm__dnnl_call reorder;  /* oneDNN's */
-    void *block, *data; /* data: block aligned */
+    void *block, *data; /* data: block aligned; in passing: where it was packed last */
     size_t bytes, room;
     uint64_t version; /* of the parameter that data holds; 0: none */
 };
@@ -51,6 +51,13 @@ mdldm_status mdldm__cpu_store_open(mdldm_device *device, const mdldm_param_desc 
                                    int32_t flags, mdldm_store **out);
 void mdldm__cpu_store_close(mdldm_store *store);
 mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args);
+
+/* Weights that change with each run are packed by each step that uses them into memory of its plan,
+ * instead of copies that would last: in stores for training. */
+int mdldm__packed_in_passing(const mdldm_store *store);
+/* Bytes that packed_into wants, and packing in them. */
+size_t mdldm__packed_passing_bytes(const mdldm__packed *packed);
+mdldm_status mdldm__packed_into(mdldm_store *store, mdldm__packed *packed, void *memory);
 
 /* The packed copy for key in this layout, one reference more. *added gets the bytes that were new. */
 mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key, const mdldm__pack_ops *ops,

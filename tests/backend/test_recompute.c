@@ -141,6 +141,7 @@ static size_t run(training *t, const mdldm_backend *backend, float *out, int64_t
     mdldm_plan_info info = {.struct_size = sizeof info};
     backend->plan_info(plan, &info);
     *arena = info.arena_bytes;
+    assert_int_equal(info.packed_bytes, 0); /* weights that change each step have no lasting copies */
     backend->plan_close(plan);
     backend->store_close(store);
     backend->device_close(device);
