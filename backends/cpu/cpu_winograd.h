@@ -16,10 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MDLDM__WINOGRAD_DEPTH 128          /* most channels of a slab */
-#define MDLDM__WINOGRAD_ROOM (12 << 20)    /* bytes of transformed input that should stay in cache */
-#define MDLDM__WINOGRAD_FEWEST 48          /* tiles that a slab of weights serves at least, if there are */
-#define MDLDM__WINOGRAD_ALIGN 64           /* bytes: a cache line */
+#define MDLDM__WINOGRAD_DEPTH 128       /* most channels of a slab */
+#define MDLDM__WINOGRAD_ROOM (4 << 20)  /* bytes of transformed input that should stay in cache */
+#define MDLDM__WINOGRAD_FEWEST 48       /* tiles that a slab of weights serves at least, if there are */
+#define MDLDM__WINOGRAD_ALIGN 64        /* bytes: a cache line */
 
 typedef struct mdldm__cpu_winograd {
     int32_t tile;         /* F: 2 or 4 */

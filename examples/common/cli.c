@@ -13,13 +13,15 @@ static const cli_flag common_flags[] = {
     { "backend", MDLDM_OPTION_STRING, "auto", 0, 0, "", "",
       "where to compute: auto, reference, cpu, cuda, cuda:1, ...; auto takes the best that works" },
     { "threads", MDLDM_OPTION_INT, "0", 0, 1024, "", "threads", "compute threads; 0: one per processor" },
+    { "winograd", MDLDM_OPTION_INT, "1", 0, 1, "", "",
+      "1: 3x3 convolutions by Winograd's method where that is faster; 0: never" },
     { "quiet", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "no progress and no notes, errors only" },
     { "verbose", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "all of the library's log" },
     { "help", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "this text" },
     { "version", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "the version" },
     { "precision", MDLDM_OPTION_STRING, "f32", 0, 0, "f32|bf16", "", "arithmetic of the model" },
 };
-enum { BACKEND, THREADS, QUIET, VERBOSE, HELP, VERSION, PRECISION, COMMON_COUNT };
+enum { BACKEND, THREADS, WINOGRAD, QUIET, VERBOSE, HELP, VERSION, PRECISION, COMMON_COUNT };
 
 static int common_count(const cli_program *p)
 {
@@ -262,6 +264,9 @@ static mdldm_status apply_common(cli *c)
 
     if (c->common_value[THREADS] != NULL) {
         s = mdldm_context_set_threads(c->ctx, (int32_t)strtol(c->common_value[THREADS], NULL, 10));
+    }
+    if (s == MDLDM_OK && c->common_value[WINOGRAD] != NULL) {
+        s = mdldm_context_set_winograd(c->ctx, (int32_t)strtol(c->common_value[WINOGRAD], NULL, 10));
     }
     if (s == MDLDM_OK && c->common_value[BACKEND] != NULL) {
         s = mdldm_context_use_backend(c->ctx, c->common_value[BACKEND]);

@@ -119,6 +119,11 @@ MDLDM_API mdldm_status mdldm_context_set_threads(mdldm_context *ctx, int32_t thr
 /* Arithmetic of inference: "f32" (default) or "bf16" activations. Since 0.1. */
 MDLDM_API mdldm_status mdldm_context_set_precision(mdldm_context *ctx, const char *precision);
 
+/* 1 (the default): a backend may compute 3x3 convolutions by Winograd's method, where it reckons that it
+ * is faster. Results then differ by some 1e-6 of the largest value in f32, less than other processors'
+ * do. 0: never. Plans made from now on obey, of models at once, of trainers that exist not. Since 0.1. */
+MDLDM_API mdldm_status mdldm_context_set_winograd(mdldm_context *ctx, int32_t enabled);
+
 MDLDM_API void mdldm_context_set_log(mdldm_context *ctx, mdldm_log_fn fn, void *user);
 MDLDM_API void mdldm_context_set_progress(mdldm_context *ctx, mdldm_progress_fn fn, void *user);
 

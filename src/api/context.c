@@ -231,6 +231,18 @@ mdldm_status mdldm_context_set_precision(mdldm_context *ctx, const char *precisi
     return MDLDM_OK;
 }
 
+mdldm_status mdldm_context_set_winograd(mdldm_context *ctx, int32_t enabled)
+{
+    if (ctx == NULL)
+        return MDLDM_ERROR_INVALID_ARGUMENT;
+    MDLDM__ENTER(ctx);
+    if (enabled != 0 && enabled != 1)
+        return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "enabled is %d: 1, or 0 for direct convolutions only, is expected", (int)enabled);
+    ctx->plan_flags = enabled ? 0 : MDLDM_PLAN_DIRECT;
+    return MDLDM_OK;
+}
+
 void mdldm_context_set_log(mdldm_context *ctx, mdldm_log_fn fn, void *user)
 {
     if (ctx == NULL)

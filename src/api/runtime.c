@@ -15,6 +15,7 @@ typedef struct plan_entry {
     mdldm__graph_kind kind;
     int64_t n, h, w;
     int32_t act;
+    int32_t flags; /* of plan_compile */
     uint64_t used; /* for least recently used */
     int32_t name_count;
     char names[MAX_NAMES][16];
@@ -189,7 +190,7 @@ static mdldm_status compile(mdldm_context *ctx, attachment *a, const mdldm__comp
     mdldm_status status = g.status;
     if (status == MDLDM_OK) {
         mdldm_graph_desc desc = mdldm__graph_desc(&g);
-        status = ctx->backend->plan_compile(ctx->device, a->store, &desc, 0, &entry->plan);
+        status = ctx->backend->plan_compile(ctx->device, a->store, &desc, entry->flags, &entry->plan);
     }
     if (status == MDLDM_OK)
         note_names(entry, &g);
@@ -204,7 +205,7 @@ static mdldm_status get_plan(mdldm_context *ctx, attachment *a, const mdldm__com
     for (int32_t i = 0; i < MAX_PLANS; i++) {
         plan_entry *e = &a->plans[i];
         if (e->plan != NULL && e->kind == kind && e->n == n && e->h == h && e->w == w &&
-            e->act == ctx->precision) {
+            e->act == ctx->precision && e->flags == ctx->plan_flags) {
             e->used = ++a->clock;
             *out = e;
             return MDLDM_OK;
@@ -218,6 +219,7 @@ static mdldm_status get_plan(mdldm_context *ctx, attachment *a, const mdldm__com
     oldest->h = h;
     oldest->w = w;
     oldest->act = ctx->precision;
+    oldest->flags = ctx->plan_flags;
     mdldm_status status = compile(ctx, a, c, oldest);
     if (status != MDLDM_OK) {
         close_plan(ctx, oldest);

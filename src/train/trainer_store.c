@@ -37,7 +37,8 @@ mdldm_status mdldm__trainer_compile(mdldm_trainer *t, mdldm__graph *g, int32_t f
         return g->status;
     mdldm_graph_desc desc = mdldm__graph_desc(g);
     mdldm__runtime_enter(t->ctx);
-    mdldm_status status = t->ctx->backend->plan_compile(t->ctx->device, t->store, &desc, flags, plan);
+    mdldm_status status = t->ctx->backend->plan_compile(t->ctx->device, t->store, &desc,
+                                                        flags | t->ctx->plan_flags, plan);
     mdldm__runtime_leave(t->ctx);
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One seed, one image: whatever the batch size (to a tolerance), the number of threads (bit for bit
- * within a backend) and the backend (to a tolerance). Whole generations of the tiny preset. */
+ * within a backend), the backend and the way of convolutions (to a tolerance). Whole generations of the tiny preset. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static mdldm_options *options(mdldm_context *ctx, const char *const *pairs)
 }
 
 /* COUNT images of three persons in turn, `batch` at a time. */
-static float *generate(const char *backend, int threads, int batch, const char *precision)
+static float *generate(const char *backend, int threads, int batch, const char *precision, int winograd)
 {
     mdldm_context *ctx = NULL;
     mdldm_model *m = NULL;
@@ -42,6 +42,7 @@ static float *generate(const char *backend, int threads, int batch, const char *
     must(ctx, mdldm_context_set_threads(ctx, threads));
     must(ctx, mdldm_context_use_backend(ctx, backend));
     must(ctx, mdldm_context_set_precision(ctx, precision));
+    must(ctx, mdldm_context_set_winograd(ctx, winograd));
     mdldm_options *make = options(ctx, (const char *const[]){"preset", "tiny", "resolution", "32", "num_classes",
                                                              "3", "seed", "5", NULL});
     must(ctx, mdldm_model_create(ctx, make, &m));
@@ -78,13 +79,13 @@ static void batches_threads_and_backends_agree(void **state)
     (void)state;
     const mdldm_backend *list[MOST_BACKENDS];
     const int count = backend_list(list);
-    float *oracle = generate("reference", 1, COUNT, "f32");
+    float *oracle = generate("reference", 1, COUNT, "f32", 1);
     for (int b = 0; b < count; b++) {
         const char *name = list[b]->name;
-        float *one = generate(name, 1, COUNT, "f32");
-        float *two = generate(name, 2, COUNT, "f32");
-        float *single = generate(name, 2, 1, "f32");
-        float *again = generate(name, 2, 1, "f32");
+        float *one = generate(name, 1, COUNT, "f32", 1);
+        float *two = generate(name, 2, COUNT, "f32", 1);
+        float *single = generate(name, 2, 1, "f32", 1);
+        float *again = generate(name, 2, 1, "f32", 1);
         const size_t bytes = (size_t)COUNT * IMAGE * sizeof *one;
         print_message("%s: batch 1 against 16: %.2g; against the reference: %.2g\n", name,
                       difference(single, one), difference(one, oracle));
@@ -92,9 +93,15 @@ static void batches_threads_and_backends_agree(void **state)
         assert_memory_equal(single, again, bytes);
         assert_true(difference(single, one) <= 2e-5);  /* observed: 0 on both */
         assert_true(difference(one, oracle) <= 2e-5);  /* observed: cpu 3.2e-6 */
-        float *bf16 = generate(name, 1, COUNT, "bf16");
-        float *bf16_two = generate(name, 2, COUNT, "bf16");
+        float *bf16 = generate(name, 1, COUNT, "bf16", 1);
+        float *bf16_two = generate(name, 2, COUNT, "bf16", 1);
         assert_memory_equal(bf16, bf16_two, bytes);
+        float *direct = generate(name, 2, COUNT, "f32", 0);
+        print_message("%s: without Winograd's method: %.2g\n", name, difference(direct, one));
+        assert_true(difference(direct, one) <= 2e-5); /* observed: 0, cpu 5e-6 */
+        if (strcmp(name, "cpu") == 0) /* the switch does something */
+            assert_true(difference(direct, one) > 0.0);
+        free(direct);
         free(one);
         free(two);
         free(single);

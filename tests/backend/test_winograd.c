@@ -17,16 +17,16 @@
 enum { METHODS = 3, MAX_TESTS = 512, TRAIN = MDLDM_STORE_TRAIN };
 
 /* Largest error allowed, relative to the largest value of each output; a run prints the observed ones. For
- * the cpu backend with AVX-512 those are: direct 1.2e-6, 8.4e-3 (f32, bf16); F(2x2) 1.3e-6, 8.4e-3;
- * F(4x4) 3e-6, 8.4e-3. */
+ * the cpu backend with AVX-512 those are: direct 1.2e-6, 1.3e-2 (f32, bf16); F(2x2) 1.3e-6, 1.3e-2;
+ * F(4x4) 3e-6, 1.3e-2. */
 static const struct {
     const char *name;
     int32_t flag;
     double tolerance[2]; /* f32, bf16 */
 } methods[METHODS] = {
-    {"direct", MDLDM_PLAN_DIRECT, {4e-6, 1.5e-2}},
-    {"F(2x2)", MDLDM_PLAN_WINOGRAD2, {4e-6, 1.5e-2}},
-    {"F(4x4)", MDLDM_PLAN_WINOGRAD4, {1e-5, 1.5e-2}},
+    {"direct", MDLDM_PLAN_DIRECT, {4e-6, 4e-2}},
+    {"F(2x2)", MDLDM_PLAN_WINOGRAD2, {4e-6, 4e-2}},
+    {"F(4x4)", MDLDM_PLAN_WINOGRAD4, {1e-5, 4e-2}},
 };
 
 typedef struct winograd_case {

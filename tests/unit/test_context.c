@@ -64,6 +64,9 @@ static void a_bad_name_keeps_the_backend(void **state)
     assert_int_equal(mdldm_context_set_threads(ctx, 1), MDLDM_OK);
     assert_int_equal(mdldm_context_set_precision(ctx, "f64"), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_int_equal(mdldm_context_set_precision(ctx, "bf16"), MDLDM_OK);
+    assert_int_equal(mdldm_context_set_winograd(ctx, 2), MDLDM_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(mdldm_context_error(ctx), "2"));
+    assert_int_equal(mdldm_context_set_winograd(ctx, 0), MDLDM_OK);
     mdldm_context_free(ctx);
 }
 

@@ -41,9 +41,11 @@ static void contexts(void **state)
     assert_non_null(mdldm_status_name((mdldm_status)12345));
     assert_int_equal(mdldm_context_use_backend(NULL, "reference"), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_int_equal(mdldm_context_set_threads(NULL, 1), MDLDM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(mdldm_context_set_winograd(NULL, 1), MDLDM_ERROR_INVALID_ARGUMENT);
     REFUSES(mdldm_context_use_backend(ctx, NULL));
     REFUSES(mdldm_context_set_threads(ctx, -1));
     REFUSES(mdldm_context_set_precision(ctx, NULL));
+    REFUSES(mdldm_context_set_winograd(ctx, -1));
     assert_int_equal(mdldm_backend_count(NULL), 0);
     assert_null(mdldm_backend_name(NULL, 0));
     assert_null(mdldm_backend_description(NULL, 0));
