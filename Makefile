@@ -113,6 +113,14 @@ $(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(LIBOUT)/libmdldm.a
 bench: $(BUILD)/tests/bench/bench $(PLUGINS) ## measure the machine's peaks, then operations and whole steps against them
 	$< --label "$$(git describe --always --dirty 2>/dev/null)" $(BENCH_ARGS)
 
+$(BUILD)/tests/bench/study_steps: $(BUILD)/tests/bench/study_steps.o $(BUILD)/examples/common/sheet.o $(LIBOUT)/libmdldm.so.$(SOVERSION)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) -L$(LIBOUT) -lmdldm -Wl,-rpath,$(abspath $(LIBOUT)) -lm -o $@
+
+.PHONY: study-steps
+study-steps: $(BUILD)/tests/bench/study_steps $(PLUGINS) ## how few steps give the same image: STUDY="MODEL SHEET.png [IMAGES [GUIDANCE]]"
+	$< $(STUDY)
+
 .PHONY: deps
 deps: ## install the Debian packages that are missing (says which; asks before sudo)
 	@.ci/deps
@@ -189,4 +197,4 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
+-include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
