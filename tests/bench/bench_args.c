@@ -71,8 +71,9 @@ static int read_value(bench_options *o, const char *key, const char *value)
     const struct {
         const char *key;
         const char **to;
-    } texts[] = {{"preset", &o->preset},   {"backend", &o->backend}, {"model", &o->model}, {"int8-model", &o->int8_model},
-                 {"json", &o->json},       {"compare", &o->compare}, {"label", &o->label}, {"cold", &o->cold}};
+    } texts[] = {{"preset", &o->preset}, {"backend", &o->backend}, {"model", &o->model},
+                 {"json", &o->json},     {"compare", &o->compare}, {"int8-model", &o->int8_model},
+                 {"label", &o->label},   {"cold", &o->cold}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (strcmp(key, texts[i].key) == 0) {
             *texts[i].to = value;

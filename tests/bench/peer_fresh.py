@@ -14,7 +14,7 @@ from peer_run import HERE
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
-def watch(command, fd, process, started, environment=None):
+def watch(command, fd, process, started):
     """Moments at which "step k" first appeared, seconds since the start; and peak resident MiB."""
     moments, text = {}, b""
     while True:
@@ -48,6 +48,8 @@ def measure(command):
     finally:
         os.close(own)
     numbers = sorted(moments)
+    if len(numbers) < 3:  # a small model: the bar is drawn ten times a second
+        return total, moments[numbers[0]] if numbers else total, memory
     steady = statistics.median((moments[b] - moments[a]) / (b - a) for a, b in zip(numbers[1:], numbers[2:]))
     return total, moments[numbers[0]] - numbers[0] * steady, memory
 

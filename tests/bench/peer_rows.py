@@ -89,17 +89,18 @@ def memory(args, setting):
 
 
 def run(args, setting):
-    rows, results = args.rows.split(","), []
-    if "unet" in rows:
-        results += inference(args, setting, "unet", [int(b) for b in args.batches.split(",")], "UNet step")
-    if "vq" in rows:
-        results += inference(args, setting, "encode", [1], "VQ encode")
-        results += inference(args, setting, "decode", [1], "VQ decode")
-    if "train" in rows:
-        results += training(args, setting, "train_unet", "UNet training step")
-        results += training(args, setting, "train_vq", "VQ-VAE training step")
-    if "cold" in rows:
-        results += cold(args, setting)
-    if "memory" in rows:
-        results += memory(args, setting)
+    batches = [int(b) for b in args.batches.split(",")]
+    jobs = [("unet", lambda: inference(args, setting, "unet", batches, "UNet step")),
+            ("vq", lambda: inference(args, setting, "encode", [1], "VQ encode")),
+            ("vq", lambda: inference(args, setting, "decode", [1], "VQ decode")),
+            ("train", lambda: training(args, setting, "train_unet", "UNet training step")),
+            ("train", lambda: training(args, setting, "train_vq", "VQ-VAE training step")),
+            ("cold", lambda: cold(args, setting)), ("memory", lambda: memory(args, setting))]
+    results = []
+    for row, job in jobs:
+        if row in args.rows.split(","):
+            try:
+                results += job()
+            except Exception as error:  # the other rows still count
+                say(f"{row}: {type(error).__name__}: {error}")
     return results

@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -147,6 +148,7 @@ def main():
     import peer_rows
     facts = dict(machine(), versions=versions(), preset=args.preset, threads=args.threads,
                  command=" ".join(["python", "tests/bench/peer_table.py", *sys.argv[1:]]))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # so that the folder goes
     folder = tempfile.mkdtemp(prefix="mdldm-peers-")
     try:
         setting = prepare(args, folder)

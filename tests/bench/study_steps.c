@@ -155,8 +155,8 @@ static void open_study(study *s, const char *folder)
     for (size_t i = 0; i < sizeof solvers / sizeof *solvers; i++)
         for (int k = 0; k < COUNTS; k++)
             rows += (int)(solvers[i].on_sheet >> k & 1);
-    if (s->latent == NULL || s->reference == NULL || s->pixels == NULL || s->reference_pixels == NULL || s->rgb == NULL ||
-        s->cell == NULL || !sheet_init(&s->grid, rows, (int)s->images, (int)cell, (int)cell, 16)) {
+    if (s->latent == NULL || s->reference == NULL || s->pixels == NULL || s->reference_pixels == NULL ||
+        s->rgb == NULL || s->cell == NULL || !sheet_init(&s->grid, rows, (int)s->images, (int)cell, (int)cell, 17)) {
         fprintf(stderr, "study_steps: no memory for %lld images\n", (long long)s->images);
         exit(1);
     }
@@ -185,7 +185,7 @@ static void study_solver(study *s, const solver *v)
             printf(" %.3f / %.1f (%lld) |", error, psnr, (long long)evaluations);
         fflush(stdout);
         if (v->on_sheet >> k & 1) {
-            snprintf(label, sizeof label, "%s\n%s\n%d steps\n%.1f dB", v->scheduler,
+            snprintf(label, sizeof label, "%s\n%s, %d steps\n%.1f dB", v->scheduler,
                      strcmp(v->karras, "yes") == 0 ? "Karras" : v->spacing, counts[k], psnr);
             show(s, label);
         }
@@ -196,7 +196,8 @@ static void study_solver(study *s, const solver *v)
 int main(int argc, char **argv)
 {
     static study s;
-    static const solver flow = {"ddim", "leading", "0", "no", "no", 0}, ancestor = {"ddpm", "leading", "0", "no", "no", 0},
+    static const solver flow = {"ddim", "leading", "0", "no", "no", 0},
+                        ancestor = {"ddpm", "leading", "0", "no", "no", 0},
                         clamped = {"ddpm", "leading", "0", "no", "yes", 0};
     char title[120];
     if (argc < 3) {
