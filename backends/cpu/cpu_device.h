@@ -16,6 +16,10 @@ struct mdldm_device {
     mdldm__dnnl dnnl;
     const mdldm__cpu_kernels *kernels;
     uint32_t *fpu; /* [threads] what each thread of the team had set before a call */
+    void *arena_block; /* cpu_arena.c */
+    char *arena;       /* aligned; moves when plans come and go */
+    size_t arena_bytes;
+    mdldm_plan *plans; /* that share it */
 };
 
 /* What the host had set before a call. */

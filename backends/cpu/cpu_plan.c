@@ -129,28 +129,16 @@ static void set_lifetimes(mdldm_plan *plan)
             plan->items[i].size = 0;
 }
 
-/* Places tensors and hands the fixed addresses to the primitives. */
-static mdldm_status place(mdldm_plan *plan)
+/* Hands the arena's addresses to the primitives: once, and again when the arena has moved. */
+mdldm_status mdldm__cpu_set_addresses(mdldm_plan *plan)
 {
-    const mdldm_host *host = plan->device->host;
-    set_lifetimes(plan);
-    mdldm_status status = mdldm__arena_plan(host, plan->items, plan->all_tensors, &plan->arena_bytes);
-    if (status != MDLDM_OK)
-        return status;
-    if (plan->arena_bytes < plan->packing_room)
-        plan->arena_bytes = plan->packing_room;
-    plan->arena_block = mdldm__host_alloc(host, plan->arena_bytes + MDLDM__ALIGN);
-    if (plan->arena_block == NULL)
-        return mdldm__host_error(host, MDLDM_ERROR_OUT_OF_MEMORY, "out of memory (%zu bytes of activations)",
-                                 plan->arena_bytes);
-    char *arena = (char *)mdldm__align_up((uintptr_t)plan->arena_block);
+    plan->arena = plan->device->arena;
     for (int32_t i = 0; i < plan->all_tensors; i++)
         if (!is_stored(&plan->tensors[i]))
-            plan->memory[i] = arena + plan->items[owner_of(plan, i)].offset;
+            plan->memory[i] = plan->arena + plan->items[owner_of(plan, i)].offset;
     for (int32_t i = 0; i < plan->step_count; i++) {
         mdldm__cpu_step *step = &plan->steps[i];
         int failed = 0;
-        plan->threads = step->threads > plan->threads ? step->threads : plan->threads;
         if (step->packed != NULL)
             failed |= mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS,
                                       step->packing >= 0 ? mdldm__cpu_memory(plan, step->packing)
@@ -160,6 +148,21 @@ static mdldm_status place(mdldm_plan *plan)
             return mdldm__cpu_dnnl_error(plan->device, failed, step->op->name);
     }
     return MDLDM_OK;
+}
+
+static mdldm_status place(mdldm_plan *plan)
+{
+    const mdldm_host *host = plan->device->host;
+    set_lifetimes(plan);
+    mdldm_status status = mdldm__arena_plan(host, plan->items, plan->all_tensors, &plan->arena_bytes);
+    if (status != MDLDM_OK)
+        return status;
+    if (plan->arena_bytes < plan->packing_room)
+        plan->arena_bytes = plan->packing_room;
+    for (int32_t i = 0; i < plan->step_count; i++)
+        plan->threads = plan->steps[i].threads > plan->threads ? plan->steps[i].threads : plan->threads;
+    status = mdldm__cpu_arena_claim(plan);
+    return status == MDLDM_OK ? mdldm__cpu_set_addresses(plan) : status;
 }
 
 static mdldm_status build(mdldm_plan *plan, const mdldm_graph_desc *graph)
@@ -226,7 +229,7 @@ void mdldm__cpu_plan_close(mdldm_plan *plan)
     mdldm__host_free(host, plan->nodes);
     mdldm__host_free(host, plan->steps);
     mdldm__host_free(host, plan->strings);
-    mdldm__host_free(host, plan->arena_block);
+    mdldm__cpu_arena_release(plan);
     mdldm__host_free(host, plan);
 }
 

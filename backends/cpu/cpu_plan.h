@@ -69,8 +69,9 @@ struct mdldm_plan {
     mdldm__cpu_step *steps;
     int32_t step_count, step_capacity;
     int32_t threads; /* the most of any step */
-    void *arena_block;
-    size_t arena_bytes;
+    mdldm_plan *next;   /* of those that share the device's arena */
+    char *arena;        /* where it lay when addresses were set */
+    size_t arena_bytes; /* that this plan wants */
     size_t packing_room; /* room at the arena's start that packing needs before a run */
     int64_t packed_bytes, macs;
 };
@@ -105,7 +106,13 @@ mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind);
 /* Bytes of scratch that operation wants. */
 size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op);
 
+/* ---- cpu_arena.c ---- */
+/* Makes the device's arena large enough for plan; and lets plan go. Error: OUT_OF_MEMORY. */
+mdldm_status mdldm__cpu_arena_claim(mdldm_plan *plan);
+void mdldm__cpu_arena_release(mdldm_plan *plan);
+
 /* ---- cpu_plan.c, cpu_run.c: calls of the vtable ---- */
+mdldm_status mdldm__cpu_set_addresses(mdldm_plan *plan);
 mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
                                      const mdldm_graph_desc *graph, int32_t flags, mdldm_plan **out);
 mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count,

@@ -31,7 +31,7 @@ static mdldm_status refresh_weights(mdldm_plan *plan)
     for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++)
         if (plan->steps[i].packed != NULL && plan->steps[i].packing < 0)
             status = mdldm__packed_refresh(plan->store, plan->steps[i].packed,
-                                           (float *)mdldm__align_up((uintptr_t)plan->arena_block));
+                                           (float *)(void *)plan->arena);
     return status;
 }
 
@@ -64,7 +64,9 @@ static mdldm_status run_step(mdldm_plan *plan, mdldm__cpu_step *step)
 static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count, int32_t flags)
 {
     const mdldm_host *host = plan->device->host;
-    mdldm_status status = refresh_weights(plan);
+    mdldm_status status = plan->arena != plan->device->arena ? mdldm__cpu_set_addresses(plan) : MDLDM_OK;
+    if (status == MDLDM_OK)
+        status = refresh_weights(plan);
     for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
         if (plan->tensors[bindings[i].tensor].role == MDLDM_ROLE_INPUT)
             mdldm__layout_import(&bindings[i], &plan->tensors[bindings[i].tensor],

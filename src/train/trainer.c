@@ -43,12 +43,16 @@ void mdldm_trainer_free(mdldm_trainer *t)
     mdldm_context *ctx = t->ctx;
     if (t->stage != NULL)
         t->stage->release(t);
+    if (t->store != NULL)
+        mdldm__runtime_enter(ctx); /* another thread may be closing plans of this device */
     if (t->train_plan != NULL)
         ctx->backend->plan_close(t->train_plan);
     if (t->validation_plan != NULL)
         ctx->backend->plan_close(t->validation_plan);
     if (t->store != NULL)
         ctx->backend->store_close(t->store);
+    if (t->store != NULL)
+        mdldm__runtime_leave(ctx);
     mdldm__env env = t->env;
     mdldm__free(&env, t->train_items);
     mdldm__free(&env, t->validation_items);
