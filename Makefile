@@ -29,10 +29,11 @@ CFLAGS_layout := -O3
 CFLAGS_bench_peak := -O3
 # One set of kernels per instruction set, chosen at run time. Within a kernel a*b+c may fuse.
 ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi
-CFLAGS_cpu_isa_base := $(ISA_FLAGS)
-CFLAGS_cpu_isa_avx2 := $(ISA_FLAGS) -mavx2 -mfma
-CFLAGS_cpu_isa_avx512bf16 := $(ISA_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512bf16 -mfma
-CFLAGS_cpu_isa_avx512 := $(ISA_FLAGS) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+ISA_FLAGS_base :=
+ISA_FLAGS_avx2 := -mavx2 -mfma
+ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
+$(foreach g,isa products,$(foreach x,base avx2 avx512 avx512bf16,$(eval CFLAGS_cpu_$(g)_$(x) := $(ISA_FLAGS) $(ISA_FLAGS_$(x)))))
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 
@@ -94,7 +95,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 
 # Tests of the cpu plug-in's kernels take the tables of all instruction sets themselves.
 $(BUILD)/tests/backend/test_k_%: TEST_LIBS := -fopenmp
-$(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c))
+$(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c backends/cpu/cpu_products_*.c))
 
 .SECONDARY: # keep objects between runs
 

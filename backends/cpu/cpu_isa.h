@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT
  * The kernels of one instruction set: a file cpu_isa_X.c, compiled with X's flags (Makefile), defines
- * ISA_TABLE and ISA_NAME and includes this. */
+ * ISA as X and includes this. What takes long to compile has translation units of its own,
+ * cpu_products_X.c. */
 #include <omp.h>
 
+#include "cpu_isa_name.h"
 #include "cpu_vec.h"
 
 #include "k_attention.h"
 #include "k_elementwise.h"
-#include "k_gemm.h"
 #include "k_group_norm.h"
 #include "k_linear.h"
 #include "k_resample.h"
 #include "k_sums.h"
 #include "k_vq.h"
-#include "k_winograd.h"
 
-const mdldm__cpu_kernels ISA_TABLE = {
+const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .name = ISA_NAME,
     .lanes = VL,
     .tile = TILE,
-    .gemm = k_gemm,
+    .gemm = ISA_SYMBOL(mdldm__gemm_),
     .silu = k_silu,
     .silu_bwd = k_silu_bwd,
     .add = k_add,
@@ -50,5 +50,5 @@ const mdldm__cpu_kernels ISA_TABLE = {
     .vq_entropy = k_vq_entropy,
     .vq_entropy_bwd = k_vq_entropy_bwd,
     .rotate = k_rotate,
-    .winograd = k_winograd,
+    .winograd = ISA_SYMBOL(mdldm__winograd_),
 };

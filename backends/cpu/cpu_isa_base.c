@@ -1,4 +1,3 @@
 /* SPDX-License-Identifier: MIT */
-#define ISA_TABLE mdldm__cpu_kernels_base
-#define ISA_NAME "base"
+#define ISA base
 #include "cpu_isa.h"

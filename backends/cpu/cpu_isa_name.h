@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * Names of what is compiled once per instruction set; ISA is one of base, avx2, avx512, avx512bf16. */
+#ifndef MDLDM_CPU_ISA_NAME_H
+#define MDLDM_CPU_ISA_NAME_H
+
+#include "cpu_kernels.h"
+
+#define ISA_PASTE2(name, isa) name##isa
+#define ISA_PASTE(name, isa) ISA_PASTE2(name, isa)
+#define ISA_SYMBOL(name) ISA_PASTE(name, ISA)
+#define ISA_TEXT2(isa) #isa
+#define ISA_TEXT(isa) ISA_TEXT2(isa)
+#define ISA_NAME ISA_TEXT(ISA)
+
+/* cpu_products.h */
+void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g);
+void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * Matrix products and Winograd convolutions of one instruction set, in a translation unit of their own:
+ * a file cpu_products_X.c, compiled with X's flags, defines ISA as X and includes this. */
+#include <omp.h>
+
+#include "cpu_isa_name.h"
+#include "cpu_vec.h"
+
+#include "k_gemm.h"
+#include "k_winograd.h"
+
+void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g)
+{
+    k_gemm(g);
+}
+
+void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a)
+{
+    k_winograd(a);
+}

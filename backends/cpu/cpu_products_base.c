@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#define ISA base
+#include "cpu_products.h"
