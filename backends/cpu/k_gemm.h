@@ -200,7 +200,7 @@ static void gemm_strip(const mdldm__cpu_gemm *g, const void *b, float *c, int64_
     }
 }
 
-static void k_gemm(const mdldm__cpu_gemm *g)
+__attribute__((unused)) static void k_gemm(const mdldm__cpu_gemm *g)
 {
     for (int64_t n = 0; n < g->n; n += GEMM_N)
         gemm_strip(g, (const char *)g->b + n * 4, g->c + n, g->n - n < GEMM_N ? g->n - n : GEMM_N);
