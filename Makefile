@@ -26,6 +26,7 @@ CFLAGS_ref_conv := -O3
 CFLAGS_ref_attention := -O3
 CFLAGS_store_adamw := -O3
 CFLAGS_layout := -O3
+CFLAGS_safetensors_values := -O3
 CFLAGS_bench_peak := -O3
 # One set of kernels per instruction set, chosen at run time. Within a kernel a*b+c may fuse.
 ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi

@@ -22,7 +22,7 @@ mdldm_status mdldm__plan_check_graph(const mdldm_host *host, const mdldm__store_
 }
 
 mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_host *store,
-                                     const mdldm_graph_tensor *tensors, int32_t tensor_count, int32_t ema,
+                                     const mdldm_graph_tensor *tensors, int32_t tensor_count,
                                      const mdldm_binding *bindings, int32_t count, uint8_t *bound)
 {
     memset(bound, 0, (size_t)tensor_count);
@@ -37,7 +37,7 @@ mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_
             return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
                                      tensors[i].name);
         if (tensors[i].role == MDLDM_ROLE_PARAM &&
-            mdldm__store_host_values(store, tensors[i].param, ema) == NULL)
+            !mdldm__store_host_is_bound(store, tensors[i].param))
             return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "parameter '%s' has no value yet",
                                      store->desc[tensors[i].param].name);
     }

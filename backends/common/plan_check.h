@@ -11,7 +11,7 @@ mdldm_status mdldm__plan_check_graph(const mdldm_host *host, const mdldm__store_
 
 /* All bindings usable, all inputs bound, all parameters with values. bound: [tensor_count], for notes. */
 mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_host *store,
-                                     const mdldm_graph_tensor *tensors, int32_t tensor_count, int32_t ema,
+                                     const mdldm_graph_tensor *tensors, int32_t tensor_count,
                                      const mdldm_binding *bindings, int32_t count, uint8_t *bound);
 
 /* The sentences of a run that ends early. */

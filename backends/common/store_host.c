@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "layout.h"
+#include "util/pages.h"
 
 static float *new_array(const mdldm_host *host, int64_t count)
 {
@@ -102,32 +103,60 @@ static mdldm_status check_index(const mdldm__store_host *store, int32_t index)
                              "store: parameter %d is not among 0..%d", index, store->count - 1);
 }
 
+/* The bytes the caller bound. */
+static size_t bound_bytes(const mdldm__host_param *p, int32_t dtype)
+{
+    return (size_t)p->count * mdldm__dtype_size(dtype);
+}
+
+/* Makes value of data, in memory of our own. */
+static mdldm_status own_value(mdldm__store_host *store, mdldm__host_param *p, const void *data, int32_t dtype,
+                              int32_t mapped)
+{
+    if (p->owned_value == NULL)
+        p->owned_value = new_array(store->host, p->count);
+    if (p->owned_value == NULL)
+        return mdldm__host_oom(store->host, "parameter values");
+    mdldm__convert_to_float(data, dtype, p->owned_value, p->count);
+    if (mapped)
+        mdldm__pages_forget(data, bound_bytes(p, dtype));
+    p->value = p->owned_value;
+    return MDLDM_OK;
+}
+
+static void drop_owned(mdldm__store_host *store, mdldm__host_param *p)
+{
+    mdldm__host_free(store->host, p->owned_value);
+    p->owned_value = NULL;
+}
+
 mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, const void *data,
                                     int32_t dtype)
 {
     mdldm_status status = check_index(store, index);
     if (status != MDLDM_OK)
         return status;
+    int32_t mapped = (dtype & MDLDM_BIND_MAPPED) != 0;
+    dtype &= ~MDLDM_BIND_MAPPED;
     if (data == NULL || (dtype != MDLDM_F32 && dtype != MDLDM_F16 && dtype != MDLDM_BF16))
         return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
                                  "store: the values of '%s' need memory of type F32, F16 or BF16",
                                  store->desc[index].name);
     mdldm__host_param *p = &store->params[index];
-    /* A mapped file may hold floats at odd addresses; those are copied like the 16-bit types. */
-    int borrow = !(store->flags & MDLDM_STORE_TRAIN) && dtype == MDLDM_F32 &&
-                 (uintptr_t)data % _Alignof(float) == 0;
-    if (borrow) {
-        p->value = data;
-        mdldm__host_free(store->host, p->owned_value);
-        p->owned_value = NULL;
+    int lent = !(store->flags & MDLDM_STORE_TRAIN);
+    /* A mapped file may hold floats at odd addresses; those are converted like the 16-bit types. */
+    int floats = dtype == MDLDM_F32 && (uintptr_t)data % _Alignof(float) == 0;
+    if (lent && (floats || !p->eager)) {
+        p->value = floats ? data : NULL;
+        drop_owned(store, p);
     } else {
-        if (p->owned_value == NULL)
-            p->owned_value = new_array(store->host, p->count);
-        if (p->owned_value == NULL)
-            return mdldm__host_oom(store->host, "parameter values");
-        mdldm__convert_to_float(data, dtype, p->owned_value, p->count);
-        p->value = p->owned_value;
+        status = own_value(store, p, data, dtype, mapped);
+        if (status != MDLDM_OK)
+            return status;
     }
+    p->bound = lent ? data : NULL;
+    p->bound_dtype = dtype;
+    p->mapped = mapped;
     if (p->ema != NULL)
         memcpy(p->ema, p->value, (size_t)p->count * sizeof(float));
     p->version++;
@@ -161,6 +190,11 @@ static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int
 
 mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int32_t slot, float *out)
 {
+    if (check_index(store, index) == MDLDM_OK && (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA) &&
+        store->params[index].value == NULL && store->params[index].bound != NULL) {
+        (void)mdldm__store_host_floats(store, index, 0, out);
+        return MDLDM_OK;
+    }
     const float *array = NULL;
     mdldm_status status = find_slot(store, index, slot, &array);
     if (status == MDLDM_OK)
@@ -183,6 +217,7 @@ mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, in
             return mdldm__host_oom(store->host, "parameter values");
         memcpy(p->owned_value, in, (size_t)p->count * sizeof *in);
         p->value = p->owned_value;
+        p->bound = NULL;
         p->version++;
         return MDLDM_OK;
     }
@@ -211,4 +246,42 @@ const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t in
 {
     const mdldm__host_param *p = &store->params[index];
     return ema && p->ema != NULL && p->value != NULL ? p->ema : p->value;
+}
+
+int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index)
+{
+    return store->params[index].value != NULL || store->params[index].bound != NULL;
+}
+
+mdldm_status mdldm__store_host_will_read(mdldm__store_host *store, int32_t index)
+{
+    mdldm__host_param *p = &store->params[index];
+    p->read = p->eager = 1;
+    return p->value != NULL || p->bound == NULL ? MDLDM_OK
+                                                : own_value(store, p, p->bound, p->bound_dtype, p->mapped);
+}
+
+size_t mdldm__store_host_will_copy(mdldm__store_host *store, int32_t index)
+{
+    mdldm__host_param *p = &store->params[index];
+    if (p->value != NULL) /* then values bound later must not need room either */
+        p->eager = 1;
+    return p->eager ? 0 : (size_t)p->count * sizeof(float);
+}
+
+const float *mdldm__store_host_floats(mdldm__store_host *store, int32_t index, int ema, float *room)
+{
+    const mdldm__host_param *p = &store->params[index];
+    const float *values = mdldm__store_host_values(store, index, ema);
+    if (values != NULL)
+        return values;
+    mdldm__convert_to_float(p->bound, p->bound_dtype, room, p->count);
+    return room;
+}
+
+void mdldm__store_host_copied(const mdldm__store_host *store, int32_t index)
+{
+    const mdldm__host_param *p = &store->params[index];
+    if (p->mapped && p->bound != NULL && !p->read)
+        mdldm__pages_forget(p->bound, bound_bytes(p, p->bound_dtype));
 }

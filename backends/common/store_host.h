@@ -9,8 +9,12 @@
 typedef struct mdldm__host_param {
     int64_t count;      /* elements */
     int64_t first_chunk; /* of this parameter among the chunks of all trainable ones */
-    const float *value; /* NULL until bound; borrowed or owned_value */
+    const float *value; /* borrowed or owned_value; NULL: unbound, or still to be converted from bound */
     float *owned_value;
+    const void *bound; /* what the caller lent, of a store that does not train */
+    int32_t bound_dtype, mapped;
+    int32_t read;  /* a plan reads the canonical floats themselves */
+    int32_t eager; /* a plan counts on value: what is bound is converted at once */
     float *grad, *exp_avg, *exp_avg_sq; /* trainable, in a store for training; else NULL */
     float *ema;                         /* NULL: none, the value stands for it */
     uint64_t version;                   /* grows whenever value or ema may have changed */
@@ -44,8 +48,20 @@ mdldm_status mdldm__store_host_zero_grad(mdldm__store_host *store);
 mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args,
                                      mdldm__parallel_fn parallel, void *parallel_user);
 
-/* What a plan reads for parameter index: the EMA when wanted and there, else the value; NULL: unbound. */
+/* What a plan reads for parameter index: the EMA when wanted and there, else the value; NULL: unbound, or
+ * 16-bit values that nobody wanted in float yet. */
 const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t index, int ema);
+int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index);
+
+/* ---- Values that are copied elsewhere (packed) need not stay in float, nor resident ---- */
+/* A plan will read the canonical floats: they are there from now on, whatever is bound later. */
+mdldm_status mdldm__store_host_will_read(mdldm__store_host *store, int32_t index);
+/* A plan will only copy the values: the bytes of room that mdldm__store_host_floats will need for it. */
+size_t mdldm__store_host_will_copy(mdldm__store_host *store, int32_t index);
+/* The values in float, converted in room where they are not there as such. */
+const float *mdldm__store_host_floats(mdldm__store_host *store, int32_t index, int ema, float *room);
+/* The copy is made: gives back the mapped pages of the values unless some plan reads them. */
+void mdldm__store_host_copied(const mdldm__store_host *store, int32_t index);
 
 #define MDLDM__STORE_CHUNK 16384 /* elements whose squares are summed together */
 

@@ -111,12 +111,8 @@ static mdldm_status open_packed(mdldm_plan *plan, const mdldm__conv_job *job, md
                              .ic = step->ic};
     status = mdldm__packed_get(plan->store, &key, &mdldm__pack_onednn, &step->call.weights, &step->packed,
                                &plan->packed_bytes);
-    if (status != MDLDM_OK)
-        return status;
-    if (mdldm__packed_in_passing(plan->store))
+    if (status == MDLDM_OK && mdldm__packed_in_passing(plan->store))
         step->packing = mdldm__cpu_add_scratch(plan, mdldm__packed_passing_bytes(step->packed));
-    else if (step->packed->room > plan->packing_room)
-        plan->packing_room = step->packed->room;
     return status;
 }
 

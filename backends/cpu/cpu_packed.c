@@ -66,15 +66,23 @@ int mdldm__packed_stale(const mdldm_store *store, const mdldm__packed *p)
     return p->version != store->base.params[p->key.param].version;
 }
 
+size_t mdldm__packed_room(mdldm_store *store, const mdldm__packed *p)
+{
+    return mdldm__align_up(p->room) + mdldm__store_host_will_copy(&store->base, p->key.param);
+}
+
 mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *p, float *room)
 {
     if (!mdldm__packed_stale(store, p))
         return MDLDM_OK;
-    mdldm_status status =
-        p->ops->pack(store, p, mdldm__store_host_values(&store->base, p->key.param, p->key.ema), room);
-    if (status == MDLDM_OK)
-        p->version = store->base.params[p->key.param].version;
-    return status;
+    float *floats_room = (float *)(void *)((char *)room + mdldm__align_up(p->room));
+    const float *values = mdldm__store_host_floats(&store->base, p->key.param, p->key.ema, floats_room);
+    mdldm_status status = p->ops->pack(store, p, values, room);
+    if (status != MDLDM_OK)
+        return status;
+    mdldm__store_host_copied(&store->base, p->key.param);
+    p->version = store->base.params[p->key.param].version;
+    return MDLDM_OK;
 }
 
 int mdldm__packed_in_passing(const mdldm_store *store)

@@ -129,6 +129,27 @@ static void set_lifetimes(mdldm_plan *plan)
             plan->items[i].size = 0;
 }
 
+/* Parameters that steps read as they are, and the room that packing the others takes. */
+static mdldm_status claim_parameters(mdldm_plan *plan)
+{
+    mdldm_status status = MDLDM_OK;
+    for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++) {
+        const mdldm__cpu_step *step = &plan->steps[i];
+        for (int slot = 0; slot < MDLDM_OP_INPUTS && status == MDLDM_OK; slot++) {
+            const mdldm_graph_tensor *t = step->in[slot] >= 0 ? &plan->tensors[step->in[slot]] : NULL;
+            if (t != NULL && t->role == MDLDM_ROLE_PARAM &&
+                (step->packed == NULL || step->packed->key.param != t->param))
+                status = mdldm__store_host_will_read(&plan->store->base, t->param);
+        }
+    }
+    for (int32_t i = 0; i < plan->step_count && status == MDLDM_OK; i++)
+        if (plan->steps[i].packed != NULL && plan->steps[i].packing < 0) {
+            size_t room = mdldm__packed_room(plan->store, plan->steps[i].packed);
+            plan->packing_room = room > plan->packing_room ? room : plan->packing_room;
+        }
+    return status;
+}
+
 /* Hands the arena's addresses to the primitives: once, and again when the arena has moved. */
 mdldm_status mdldm__cpu_set_addresses(mdldm_plan *plan)
 {
@@ -159,8 +180,10 @@ static mdldm_status place(mdldm_plan *plan)
         return status;
     if (plan->arena_bytes < plan->packing_room)
         plan->arena_bytes = plan->packing_room;
-    for (int32_t i = 0; i < plan->step_count; i++)
-        plan->threads = plan->steps[i].threads > plan->threads ? plan->steps[i].threads : plan->threads;
+    for (int32_t i = 0; i < plan->step_count; i++) {
+        int32_t threads = plan->steps[i].packing >= 0 ? plan->device->threads : plan->steps[i].threads;
+        plan->threads = threads > plan->threads ? threads : plan->threads;
+    }
     status = mdldm__cpu_arena_claim(plan);
     return status == MDLDM_OK ? mdldm__cpu_set_addresses(plan) : status;
 }
@@ -172,6 +195,8 @@ static mdldm_status build(mdldm_plan *plan, const mdldm_graph_desc *graph)
         status = mdldm__cpu_fuse(plan);
     for (int32_t i = 0; i < plan->node_count && status == MDLDM_OK; i++)
         status = mdldm__cpu_lower(plan, &plan->nodes[i]);
+    if (status == MDLDM_OK)
+        status = claim_parameters(plan);
     if (status == MDLDM_OK)
         status = place(plan);
     plan->macs = mdldm__graph_macs(graph);

@@ -20,7 +20,8 @@ static void find_parameters(mdldm_plan *plan)
 static int weights_stale(const mdldm_plan *plan)
 {
     for (int32_t i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].packed != NULL && mdldm__packed_stale(plan->store, plan->steps[i].packed))
+        if (plan->steps[i].packed != NULL && plan->steps[i].packing < 0 &&
+            mdldm__packed_stale(plan->store, plan->steps[i].packed))
             return 1;
     return 0;
 }
@@ -90,7 +91,7 @@ mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
 {
     mdldm_status status = mdldm__plan_check_ready(
         plan->device->host, plan->store != NULL ? &plan->store->base : NULL, plan->tensors,
-        plan->tensor_count, plan->ema, bindings, count, plan->bound);
+        plan->tensor_count, bindings, count, plan->bound);
     mdldm__cpu_guard guard;
     if (status == MDLDM_OK)
         status = mdldm__cpu_enter(plan->device, weights_stale(plan) ? plan->device->threads : plan->threads,

@@ -65,7 +65,9 @@ mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key,
 void mdldm__packed_release(mdldm_store *store, mdldm__packed *packed);
 /* The parameter has changed since the copy was made. */
 int mdldm__packed_stale(const mdldm_store *store, const mdldm__packed *packed);
-/* Brings the copy up to date; room is at least the copy's room, aligned. */
+/* Bytes that refresh needs to work in. */
+size_t mdldm__packed_room(mdldm_store *store, const mdldm__packed *packed);
+/* Brings the copy up to date; room is aligned. */
 mdldm_status mdldm__packed_refresh(mdldm_store *store, mdldm__packed *packed, float *room);
 
 #endif

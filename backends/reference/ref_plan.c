@@ -206,6 +206,9 @@ mdldm_status mdldm__ref_plan_compile(mdldm_device *device, mdldm_store *store,
     plan->store = store;
     plan->ema = (flags & MDLDM_PLAN_EMA) != 0;
     status = build(plan, graph);
+    for (int32_t i = 0; i < graph->tensor_count && status == MDLDM_OK; i++)
+        if (graph->tensors[i].role == MDLDM_ROLE_PARAM)
+            status = mdldm__store_host_will_read(&store->table, graph->tensors[i].param);
     if (status != MDLDM_OK) {
         mdldm__ref_plan_close(plan);
         return status;
@@ -319,7 +322,7 @@ mdldm_status mdldm__ref_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
     const mdldm_host *host = plan->device->host;
     mdldm_status status =
         mdldm__plan_check_ready(host, plan->store != NULL ? &plan->store->table : NULL, plan->tensors,
-                                plan->tensor_count, plan->ema, bindings, count, plan->bound);
+                                plan->tensor_count, bindings, count, plan->bound);
     if (status != MDLDM_OK)
         return status;
     for (int32_t i = 0; i < count; i++)

@@ -198,6 +198,8 @@ typedef enum mdldm_slot {
 } mdldm_slot;
 
 #define MDLDM_STORE_TRAIN 1 /* flag: values are copied; gradient and moment slots exist */
+#define MDLDM_BIND_MAPPED 256 /* store_bind, added to dtype: the memory is a private mapping of a file, whose
+                               * pages the backend may give back (MADV_DONTNEED) once it has copies */
 #define MDLDM_STORE_EMA 2   /* flag: an EMA slot exists, starting as a copy of the values */
 
 /* One AdamW step (Loshchilov and Hutter 2019, torch.optim.AdamW) over all trainable parameters:
@@ -264,7 +266,8 @@ typedef struct mdldm_backend {
     mdldm_status (*store_open)(mdldm_device *device, const mdldm_param_desc *params, int32_t count,
                                int32_t flags, mdldm_store **out);
     void (*store_close)(mdldm_store *store);
-    /* Gives parameter index its value: canonical layout, dtype F32, F16 or BF16. */
+    /* Gives parameter index its value: canonical layout, dtype F32, F16 or BF16, perhaps with
+     * MDLDM_BIND_MAPPED. */
     mdldm_status (*store_bind)(mdldm_store *store, int32_t index, const void *data, int32_t dtype);
     /* Canonical layout, F32. A write marks packed copies stale. */
     mdldm_status (*store_read)(mdldm_store *store, int32_t index, int32_t slot, float *out);

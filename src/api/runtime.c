@@ -27,6 +27,7 @@ typedef struct attachment {
     struct attachment *next;
     mdldm_context *ctx;
     uint64_t uid; /* of the component */
+    const mdldm__component *component; /* lives as long as this does */
     mdldm_store *store;
     plan_entry plans[MAX_PLANS];
     uint64_t clock;
@@ -118,7 +119,7 @@ static mdldm_status open_store(mdldm_context *ctx, const mdldm__component *c, md
         if (p->data == NULL)
             status = mdldm__error(&ctx->env, MDLDM_ERROR_INTERNAL, "parameter %s has no values", p->name);
         else
-            status = ctx->backend->store_bind(*out, i, p->data, p->dtype);
+            status = ctx->backend->store_bind(*out, i, p->data, mdldm__param_bind_dtype(p));
     }
     if (status != MDLDM_OK) {
         ctx->backend->store_close(*out);
@@ -142,6 +143,7 @@ static mdldm_status get_attachment(mdldm_context *ctx, const mdldm__component *c
         return mdldm__oom(&ctx->env, "the plan cache");
     a->ctx = ctx;
     a->uid = c->uid;
+    a->component = c;
     mdldm_status status = open_store(ctx, c, &a->store);
     if (status != MDLDM_OK) {
         mdldm__free(&ctx->env, a);
@@ -250,6 +252,20 @@ static mdldm_status run(mdldm_context *ctx, const plan_entry *entry, const mdldm
     return ctx->backend->plan_run(entry->plan, bindings, used, 0);
 }
 
+/* Mapped weights that the backend reads in place stay resident while it does; when another component's
+ * turn comes (decode after the denoise steps), the pages of those that ran before are given back. */
+static void rest_others(mdldm_context *ctx, const attachment *busy)
+{
+    if (ctx->last_run == busy->uid)
+        return;
+    ctx->last_run = busy->uid;
+    pthread_mutex_lock(&guard);
+    for (const attachment *a = attachments; a != NULL; a = a->next)
+        if (a->ctx == ctx && a != busy)
+            mdldm__component_forget(a->component, 0, a->component->params.count);
+    pthread_mutex_unlock(&guard);
+}
+
 mdldm_status mdldm__runtime_run(mdldm_context *ctx, const mdldm__component *c, mdldm__graph_kind kind,
                                 int64_t n, int64_t h, int64_t w, const mdldm__named_binding *bindings,
                                 int32_t count)
@@ -261,8 +277,10 @@ mdldm_status mdldm__runtime_run(mdldm_context *ctx, const mdldm__component *c, m
     mdldm_status status = get_attachment(ctx, c, &a);
     if (status == MDLDM_OK)
         status = get_plan(ctx, a, c, kind, n, h, w, &entry);
-    if (status == MDLDM_OK)
+    if (status == MDLDM_OK) {
+        rest_others(ctx, a);
         status = run(ctx, entry, bindings, count);
+    }
     mdldm__runtime_leave(ctx);
     return status;
 }

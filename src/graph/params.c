@@ -59,6 +59,11 @@ mdldm_status mdldm__params_add(mdldm__params *params, const char *name, int32_t 
     return MDLDM_OK;
 }
 
+int32_t mdldm__param_bind_dtype(const mdldm__param *param)
+{
+    return param->dtype + (param->mapped ? MDLDM_BIND_MAPPED : 0);
+}
+
 int64_t mdldm__param_elements(const mdldm__param *param)
 {
     return param->dims[0] * param->dims[1] * param->dims[2] * param->dims[3];
@@ -73,6 +78,7 @@ static mdldm_status own(mdldm__params *params, mdldm__param *p)
     }
     p->data = p->owned;
     p->dtype = MDLDM_F32;
+    p->mapped = 0;
     return MDLDM_OK;
 }
 

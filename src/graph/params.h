@@ -24,6 +24,7 @@ typedef struct mdldm__param {
     float init_a;
     const void *data; /* values, canonical order; NULL until bound */
     int32_t dtype;    /* of data: F32, F16, BF16 */
+    int32_t mapped;   /* data lies in a mapped file */
     float *owned;     /* data when this table owns it */
 } mdldm__param;
 
@@ -39,6 +40,8 @@ void mdldm__params_free(mdldm__params *params);
 int32_t mdldm__params_find(const mdldm__params *params, const char *name);
 mdldm_status mdldm__params_add(mdldm__params *params, const char *name, int32_t rank,
                                const int64_t *dims, mdldm__init init, float a, int32_t trainable);
+/* The type of the values as the backend's store_bind wants it. */
+int32_t mdldm__param_bind_dtype(const mdldm__param *param);
 int64_t mdldm__param_elements(const mdldm__param *param);
 /* Draws initial values for all parameters without data, from (seed, index). */
 mdldm_status mdldm__params_randomize(mdldm__params *params, uint64_t seed);

@@ -41,22 +41,37 @@ mdldm_status mdldm__st_read_f32(mdldm__env *env, const mdldm__st_tensor *tensor,
     }
 }
 
-/* Index of the first value whose exponent bits are all ones, -1 when there is none. */
+enum { BLOCK = 4096 };
+
+/* Index of the first value whose exponent bits are all ones, -1 when there is none. Whole blocks first,
+ * without a branch per value, so that the compiler makes vectors of it. */
+#define DEFINE_FIRST(name, type)                                          \
+    static int64_t name(const type *bits, int64_t n, type mask)           \
+    {                                                                     \
+        int64_t i = 0;                                                    \
+        for (; i + BLOCK <= n; i += BLOCK) {                              \
+            type found = 0;                                               \
+            for (int k = 0; k < BLOCK; k++)                               \
+                found |= (type)((bits[i + k] & mask) == mask ? 1 : 0);    \
+            if (found)                                                    \
+                break;                                                    \
+        }                                                                 \
+        for (; i < n; i++)                                                \
+            if ((bits[i] & mask) == mask)                                 \
+                return i;                                                 \
+        return -1;                                                        \
+    }
+DEFINE_FIRST(first_in_32, uint32_t)
+DEFINE_FIRST(first_in_16, uint16_t)
+
 static int64_t first_not_finite(const mdldm__st_tensor *tensor, int64_t n)
 {
-    if (tensor->dtype == MDLDM_F32) {
-        const uint32_t *bits = tensor->data;
-        for (int64_t i = 0; i < n; i++)
-            if ((bits[i] & 0x7f800000u) == 0x7f800000u)
-                return i;
-    } else if (tensor->dtype == MDLDM_F16 || tensor->dtype == MDLDM_BF16) {
-        const uint16_t *bits = tensor->data;
-        const uint16_t mask = tensor->dtype == MDLDM_F16 ? 0x7c00u : 0x7f80u;
-        for (int64_t i = 0; i < n; i++)
-            if ((bits[i] & mask) == mask)
-                return i;
+    switch (tensor->dtype) {
+    case MDLDM_F32: return first_in_32(tensor->data, n, 0x7f800000u);
+    case MDLDM_F16: return first_in_16(tensor->data, n, 0x7c00u);
+    case MDLDM_BF16: return first_in_16(tensor->data, n, 0x7f80u);
+    default: return -1;
     }
-    return -1;
 }
 
 mdldm_status mdldm__st_check_finite(mdldm__env *env, const char *where, const mdldm__st_tensor *tensor)

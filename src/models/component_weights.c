@@ -73,6 +73,7 @@ static mdldm_status bind_one(mdldm__env *env, const char *where, mdldm__param *p
     MDLDM__TRY(mdldm__st_check_finite(env, where, t));
     p->data = t->data;
     p->dtype = t->dtype;
+    p->mapped = t->copy == NULL;
     return MDLDM_OK;
 }
 
