@@ -33,7 +33,7 @@ ISA_FLAGS := -O3 -ffp-contract=fast -Wno-psabi
 ISA_FLAGS_base :=
 ISA_FLAGS_avx2 := -mavx2 -mfma
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
-ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16 -mavx512vnni
 $(foreach g,isa products,$(foreach x,base avx2 avx512 avx512bf16,$(eval CFLAGS_cpu_$(g)_$(x) := $(ISA_FLAGS) $(ISA_FLAGS_$(x)))))
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
@@ -110,6 +110,14 @@ BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
 $(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(LIBOUT)/libmdldm.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(BENCH_OBJ) $(LIBOUT)/libmdldm.a $(CORE_LIBS) -o $@
+
+$(BUILD)/tests/bench/study_int8: $(BUILD)/tests/bench/study_int8.o $(LIBOUT)/libmdldm.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $^ $(CORE_LIBS) -o $@
+
+.PHONY: study-int8
+study-int8: $(BUILD)/tests/bench/study_int8 $(PLUGINS) ## how far eight bits stray: STUDY="MODEL QUANTISED [IMAGES [STEPS]]"
+	$< $(STUDY)
 
 .PHONY: bench
 bench: $(BUILD)/tests/bench/bench $(PLUGINS) ## measure the machine's peaks, then operations and whole steps against them

@@ -217,7 +217,13 @@ static void model_plain(const cli *c, const mdldm_model *m, const char *path, in
         printf("scheduler        %s, predicts %s, %lld timesteps\n", word(c, m, "scheduler_class"),
                word(c, m, "prediction_type"), (long long)fact(c, m, "num_train_timesteps"));
     }
-    printf("memory           %.1f MB of weights in float32\n", 4.0 * (double)fact(c, m, "parameters") / 1e6);
+    if (fact(c, m, "timestep_groups") > 0) {
+        printf("quantised        int8, ranges for %lld groups of timesteps\n",
+               (long long)fact(c, m, "timestep_groups"));
+        printf("memory           %.1f MB of weights\n", (double)fact(c, m, "weight_bytes") / 1e6);
+    } else {
+        printf("memory           %.1f MB of weights in float32\n", 4.0 * (double)fact(c, m, "parameters") / 1e6);
+    }
     print_cost(c, m, side, NULL);
     if (cli_integer(c, "tensors")) {
         print_tensors(m, "autoencoder", NULL);

@@ -10,7 +10,7 @@
 
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
-static const char *const dtype_names[] = {"F32", "BF16", "I32", "F16"};
+static const char *const dtype_names[] = {"F32", "BF16", "I32", "F16", "I8", "U8"};
 
 mdldm_status mdldm__graph_bad_op(const mdldm_host *host, const mdldm_graph_op *op, const char *format, ...)
 {
@@ -38,8 +38,8 @@ static mdldm_status check_param(const mdldm_host *host, const mdldm_graph_desc *
     const mdldm_graph_tensor *t = &graph->tensors[index];
     if (t->param < 0 || t->param >= param_count)
         return bad_tensor(host, graph, index, "names a parameter that the store does not have");
-    if (t->dtype != MDLDM_F32)
-        return bad_tensor(host, graph, index, "is a parameter and must be F32");
+    if (t->dtype != MDLDM_F32 && (t->dtype != MDLDM_I8 || t->role != MDLDM_ROLE_PARAM))
+        return bad_tensor(host, graph, index, "is a parameter and must be F32, or I8 without a gradient");
     const mdldm_param_desc *p = &params[t->param];
     for (int axis = 0; axis < 4; axis++)
         if (t->dims[axis] != p->dims[axis])
@@ -68,17 +68,24 @@ static mdldm_status check_tensors(const mdldm_host *host, const mdldm_graph_desc
                 return bad_tensor(host, graph, i, "has a size below 1 or beyond 2^40 elements");
             elements *= t->dims[axis];
         }
-        if (t->dtype != MDLDM_F32 && t->dtype != MDLDM_BF16 && t->dtype != MDLDM_I32)
-            return bad_tensor(host, graph, i, "has a type that is none of F32, BF16 and I32");
+        if (t->dtype != MDLDM_F32 && t->dtype != MDLDM_BF16 && t->dtype != MDLDM_I32 &&
+            t->dtype != MDLDM_I8 && t->dtype != MDLDM_U8)
+            return bad_tensor(host, graph, i, "has a type that is none of F32, BF16, I32, I8 and U8");
         switch (t->role) {
         case MDLDM_ROLE_ACTIVATION:
         case MDLDM_ROLE_INPUT:
+            if (t->dtype == MDLDM_I8)
+                return bad_tensor(host, graph, i, "is I8 and must be a parameter");
+            if (t->dtype == MDLDM_U8 && (t->role == MDLDM_ROLE_INPUT || (t->flags & MDLDM_TENSOR_OUTPUT)))
+                return bad_tensor(host, graph, i, "is U8 and can be neither an input nor an output");
             break;
         case MDLDM_ROLE_PARAM:
         case MDLDM_ROLE_PARAM_GRAD: {
             mdldm_status status = check_param(host, graph, i, params, param_count, store_flags);
             if (status != MDLDM_OK)
                 return status;
+            if (t->dtype == MDLDM_I8 && (t->flags & MDLDM_TENSOR_OUTPUT))
+                return bad_tensor(host, graph, i, "is I8 and cannot be an output");
             break;
         }
         default:
@@ -104,22 +111,27 @@ static mdldm_status check_slot(const mdldm_host *host, const mdldm_graph_desc *g
                                    index, graph->tensor_count - 1);
     const mdldm_graph_tensor *t = &graph->tensors[index];
     int output = side[0] == 'o';
-    int role_fits = kind == 'p'   ? t->role == MDLDM_ROLE_PARAM
+    int role_fits = kind == 'p' || kind == 'q' ? t->role == MDLDM_ROLE_PARAM
                     : kind == 'g' ? t->role == MDLDM_ROLE_PARAM_GRAD
                                   : t->role == MDLDM_ROLE_ACTIVATION ||
                                         (!output && t->role == MDLDM_ROLE_INPUT);
     if (!role_fits)
         return mdldm__graph_bad_op(host, op, "%s slot %d must be %s", side, slot,
-                                   kind == 'p'   ? "a parameter"
+                                   kind == 'p' || kind == 'q' ? "a parameter"
                                    : kind == 'g' ? "a parameter gradient"
                                    : output      ? "an activation"
                                                  : "an activation or input");
     int is_float = t->dtype == MDLDM_F32 || t->dtype == MDLDM_BF16;
     if (((kind == 'a' || kind == 'l') && !is_float) || (kind == 'f' && t->dtype != MDLDM_F32) ||
-        (kind == 'i' && t->dtype != MDLDM_I32))
+        (kind == 'i' && t->dtype != MDLDM_I32) || (kind == 'u' && t->dtype != MDLDM_U8) ||
+        (kind == 'q' && t->dtype != MDLDM_I8) || (kind == 'p' && t->dtype != MDLDM_F32))
         return mdldm__graph_bad_op(host, op, "%s slot %d is %s, it must be %s", side, slot,
                                    dtype_names[t->dtype],
-                                   kind == 'f' ? "F32" : kind == 'i' ? "I32" : "F32 or BF16");
+                                   kind == 'f' || kind == 'p' ? "F32"
+                                   : kind == 'i'              ? "I32"
+                                   : kind == 'u'              ? "U8"
+                                   : kind == 'q'              ? "I8"
+                                                              : "F32 or BF16");
     if (kind == 'a') {
         if (*act_dtype >= 0 && *act_dtype != t->dtype)
             return mdldm__graph_bad_op(host, op, "%s slot %d is %s, the ones before it %s", side, slot,

@@ -25,6 +25,7 @@ int64_t mdldm__op_macs(const mdldm_graph_op *op, const mdldm_graph_tensor *tenso
 {
     switch (op->kind) {
     case MDLDM_OP_CONV:
+    case MDLDM_OP_CONV_Q8:
         return conv_macs(&tensors[op->out[0]], &tensors[op->in[2]]);
     case MDLDM_OP_CONV_BWD_DATA:
         return conv_macs(&tensors[op->in[0]], &tensors[op->in[1]]);

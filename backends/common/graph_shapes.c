@@ -186,6 +186,30 @@ static mdldm_status loss_shapes(const mdldm__op_view *v)
     return expect_like(v, "dpred", v->out[0], v->in[0]);
 }
 
+/* group [n,1,1,1] and range [G,2] of images that are quantised, or were */
+static mdldm_status range_shapes(const mdldm__op_view *v, int64_t n, const mdldm_graph_tensor *range,
+                                 const mdldm_graph_tensor *group)
+{
+    TRY(expect(v, "the range", range, range->dims[0], 2, 1, 1));
+    TRY(expect_attr(v, range->dims[0] <= INT32_MAX, "groups fit in 31 bits"));
+    return expect(v, "group", group, n, 1, 1, 1);
+}
+
+static mdldm_status conv_q8_shapes(const mdldm__op_view *v)
+{
+    const mdldm_graph_tensor *const *in = v->in, *y = v->out[0];
+    int64_t channels = 0;
+    TRY(join(v, in[0], in[1], &channels));
+    TRY(expect(v, "the weight's scale", in[3], y->dims[3], 1, 1, 1));
+    TRY(expect(v, "the bias", in[4], y->dims[3], 1, 1, 1));
+    TRY(range_shapes(v, in[0]->dims[0], in[5], in[6]));
+    const int64_t *w = in[2]->dims;
+    TRY(expect_attr(v, w[1] <= MDLDM_Q8_TERMS && w[2] <= MDLDM_Q8_TERMS && w[3] <= MDLDM_Q8_TERMS &&
+                           w[1] * w[2] <= MDLDM_Q8_TERMS && w[1] * w[2] * w[3] <= MDLDM_Q8_TERMS,
+                    "at most 65535 products in a sum"));
+    return conv_shapes(v, in[0], channels, in[2], y);
+}
+
 mdldm_status mdldm__graph_check_shapes(const mdldm__op_view *v)
 {
     const mdldm_graph_tensor *const *in = v->in, *const *out = v->out;
@@ -257,6 +281,11 @@ mdldm_status mdldm__graph_check_shapes(const mdldm__op_view *v)
     case MDLDM_OP_LOSS:
     case MDLDM_OP_LOSS_BWD:
         return loss_shapes(v);
+    case MDLDM_OP_QUANTIZE:
+        TRY(range_shapes(v, in[0]->dims[0], in[1], in[2]));
+        return expect_like(v, "y", out[0], in[0]);
+    case MDLDM_OP_CONV_Q8:
+        return conv_q8_shapes(v);
     default: /* MDLDM_OP_DROPOUT: the table of operations lets no other kind through */
         TRY(expect_attr(v, v->op->attr.dropout.p >= 0 && v->op->attr.dropout.p < 1, "0 <= p < 1"));
         TRY(expect(v, "seed", in[1], 1, 1, 1, 2));

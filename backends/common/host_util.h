@@ -16,9 +16,11 @@ mdldm_status mdldm__host_error(const mdldm_host *host, mdldm_status status, cons
     __attribute__((format(printf, 3, 4)));
 mdldm_status mdldm__host_oom(const mdldm_host *host, const char *what);
 
-/* Bytes of one element: F32, I32 4; BF16, F16 2. */
+/* Bytes of one element: F32, I32 4; BF16, F16 2; I8, U8 1. */
 static inline size_t mdldm__dtype_size(int32_t dtype)
 {
+    if (dtype == MDLDM_I8 || dtype == MDLDM_U8)
+        return 1;
     return dtype == MDLDM_BF16 || dtype == MDLDM_F16 ? 2 : 4;
 }
 

@@ -32,6 +32,8 @@ static const mdldm__op_info table[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_DROPOUT] = {"dropout", "ai", "a"},
     [MDLDM_OP_CAST] = {"cast", "l", "l"},
     [MDLDM_OP_GROUP_NORM_APPLY] = {"group_norm_apply", "aAppAf", "a"},
+    [MDLDM_OP_QUANTIZE] = {"quantize", "lpi", "u"},
+    [MDLDM_OP_CONV_Q8] = {"conv_q8", "uUqpPpi", "l"},
 };
 
 const mdldm__op_info *mdldm__op_info_of(int32_t kind)

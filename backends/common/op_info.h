@@ -9,13 +9,14 @@
  *   a  activation or input, F32 or BF16, the same type in all 'a' slots of an operation
  *   l  activation or input, F32 or BF16
  *   f  activation or input, F32      i  activation or input, I32
- *   p  parameter                     g  parameter gradient */
+ *   u  activation, U8                q  parameter, I8
+ *   p  parameter, F32                g  parameter gradient */
 typedef struct mdldm__op_info {
     const char *name;
     const char *in, *out;
 } mdldm__op_info;
 
-#define MDLDM__OP_LAST MDLDM_OP_GROUP_NORM_APPLY
+#define MDLDM__OP_LAST MDLDM_OP_CONV_Q8
 
 /* NULL for a kind that does not exist. */
 const mdldm__op_info *mdldm__op_info_of(int32_t kind);

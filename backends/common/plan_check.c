@@ -37,9 +37,8 @@ mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_
             return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
                                      tensors[i].name);
         if (tensors[i].role == MDLDM_ROLE_PARAM &&
-            !mdldm__store_host_is_bound(store, tensors[i].param))
-            return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "parameter '%s' has no value yet",
-                                     store->desc[tensors[i].param].name);
+            !mdldm__store_host_is_bound(store, tensors[i].param, tensors[i].dtype))
+            return mdldm__store_host_no_value(store, tensors[i].param, tensors[i].dtype);
     }
     return MDLDM_OK;
 }

@@ -138,15 +138,20 @@ mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, con
         return status;
     int32_t mapped = (dtype & MDLDM_BIND_MAPPED) != 0;
     dtype &= ~MDLDM_BIND_MAPPED;
-    if (data == NULL || (dtype != MDLDM_F32 && dtype != MDLDM_F16 && dtype != MDLDM_BF16))
+    if (data == NULL ||
+        (dtype != MDLDM_F32 && dtype != MDLDM_F16 && dtype != MDLDM_BF16 && dtype != MDLDM_I8))
         return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                 "store: the values of '%s' need memory of type F32, F16 or BF16",
+                                 "store: the values of '%s' need memory of type F32, F16, BF16 or I8",
                                  store->desc[index].name);
     mdldm__host_param *p = &store->params[index];
-    int lent = !(store->flags & MDLDM_STORE_TRAIN);
+    int lent = !(store->flags & MDLDM_STORE_TRAIN), integers = dtype == MDLDM_I8;
+    if (integers && !lent)
+        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "store: the values of '%s' are I8, which cannot be trained",
+                                 store->desc[index].name);
     /* A mapped file may hold floats at odd addresses; those are converted like the 16-bit types. */
     int floats = dtype == MDLDM_F32 && (uintptr_t)data % _Alignof(float) == 0;
-    if (lent && (floats || !p->eager)) {
+    if (lent && (floats || integers || !p->eager)) {
         p->value = floats ? data : NULL;
         drop_owned(store, p);
     } else {
@@ -161,6 +166,23 @@ mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, con
         memcpy(p->ema, p->value, (size_t)p->count * sizeof(float));
     p->version++;
     return MDLDM_OK;
+}
+
+static int holds_integers(const mdldm__host_param *p)
+{
+    return p->bound != NULL && p->bound_dtype == MDLDM_I8;
+}
+
+mdldm_status mdldm__store_host_no_value(const mdldm__store_host *store, int32_t index, int32_t dtype)
+{
+    const mdldm__host_param *p = &store->params[index];
+    const char *name = store->desc[index].name;
+    if (p->value == NULL && p->bound == NULL)
+        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT, "parameter '%s' has no value yet",
+                                 name);
+    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                             "parameter '%s' holds %s, but %s is wanted", name,
+                             holds_integers(p) ? "I8" : "floats", dtype == MDLDM_I8 ? "I8" : "F32");
 }
 
 /* The array of a slot; NULL with the sentence when there is none. */
@@ -180,8 +202,7 @@ static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int
     if (*array != NULL)
         return MDLDM_OK;
     if (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA)
-        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                 "store: parameter '%s' has no value yet", store->desc[index].name);
+        return mdldm__store_host_no_value(store, index, MDLDM_F32);
     return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
                              "store: parameter '%s' has no slot %d; only trainable ones in a store opened "
                              "for training do",
@@ -191,7 +212,8 @@ static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int
 mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int32_t slot, float *out)
 {
     if (check_index(store, index) == MDLDM_OK && (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA) &&
-        store->params[index].value == NULL && store->params[index].bound != NULL) {
+        store->params[index].value == NULL && store->params[index].bound != NULL &&
+        !holds_integers(&store->params[index])) {
         (void)mdldm__store_host_floats(store, index, 0, out);
         return MDLDM_OK;
     }
@@ -209,6 +231,10 @@ mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, in
     if (status != MDLDM_OK)
         return status;
     mdldm__host_param *p = &store->params[index];
+    if (holds_integers(p))
+        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                                 "store: parameter '%s' is I8 and cannot be written as float",
+                                 store->desc[index].name);
     if (slot == MDLDM_SLOT_VALUE || (slot == MDLDM_SLOT_EMA && p->ema == NULL)) {
         /* Borrowed memory is the caller's: never written, but replaced by memory of our own. */
         if (p->owned_value == NULL)
@@ -248,22 +274,30 @@ const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t in
     return ema && p->ema != NULL && p->value != NULL ? p->ema : p->value;
 }
 
-int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index)
+int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index, int32_t dtype)
 {
-    return store->params[index].value != NULL || store->params[index].bound != NULL;
+    const mdldm__host_param *p = &store->params[index];
+    return (p->value != NULL || p->bound != NULL) && (dtype == MDLDM_I8) == holds_integers(p);
+}
+
+const void *mdldm__store_host_memory(const mdldm__store_host *store, int32_t index, int32_t dtype, int ema)
+{
+    return dtype == MDLDM_I8 ? store->params[index].bound : mdldm__store_host_values(store, index, ema);
 }
 
 mdldm_status mdldm__store_host_will_read(mdldm__store_host *store, int32_t index)
 {
     mdldm__host_param *p = &store->params[index];
     p->read = p->eager = 1;
-    return p->value != NULL || p->bound == NULL ? MDLDM_OK
-                                                : own_value(store, p, p->bound, p->bound_dtype, p->mapped);
+    int there = p->value != NULL || p->bound == NULL || holds_integers(p);
+    return there ? MDLDM_OK : own_value(store, p, p->bound, p->bound_dtype, p->mapped);
 }
 
 size_t mdldm__store_host_will_copy(mdldm__store_host *store, int32_t index)
 {
     mdldm__host_param *p = &store->params[index];
+    if (holds_integers(p)) /* packed as they are */
+        return 0;
     if (p->value != NULL) /* then values bound later must not need room either */
         p->eager = 1;
     return p->eager ? 0 : (size_t)p->count * sizeof(float);
@@ -273,7 +307,7 @@ const float *mdldm__store_host_floats(mdldm__store_host *store, int32_t index, i
 {
     const mdldm__host_param *p = &store->params[index];
     const float *values = mdldm__store_host_values(store, index, ema);
-    if (values != NULL)
+    if (values != NULL || holds_integers(p))
         return values;
     mdldm__convert_to_float(p->bound, p->bound_dtype, room, p->count);
     return room;

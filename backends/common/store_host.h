@@ -12,7 +12,7 @@ typedef struct mdldm__host_param {
     const float *value; /* borrowed or owned_value; NULL: unbound, or still to be converted from bound */
     float *owned_value;
     const void *bound; /* what the caller lent, of a store that does not train */
-    int32_t bound_dtype, mapped;
+    int32_t bound_dtype, mapped; /* dtype I8: bound is what graph tensors of that type read */
     int32_t read;  /* a plan reads the canonical floats themselves */
     int32_t eager; /* a plan counts on value: what is bound is converted at once */
     float *grad, *exp_avg, *exp_avg_sq; /* trainable, in a store for training; else NULL */
@@ -51,7 +51,11 @@ mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args
 /* What a plan reads for parameter index: the EMA when wanted and there, else the value; NULL: unbound, or
  * 16-bit values that nobody wanted in float yet. */
 const float *mdldm__store_host_values(const mdldm__store_host *store, int32_t index, int ema);
-int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index);
+/* Whether there are values for a graph tensor of type F32 or I8; they lie at memory, for I8 or after
+ * mdldm__store_host_will_read; and the sentence (INVALID_ARGUMENT) where there are none. */
+int mdldm__store_host_is_bound(const mdldm__store_host *store, int32_t index, int32_t dtype);
+const void *mdldm__store_host_memory(const mdldm__store_host *store, int32_t index, int32_t dtype, int ema);
+mdldm_status mdldm__store_host_no_value(const mdldm__store_host *store, int32_t index, int32_t dtype);
 
 /* ---- Values that are copied elsewhere (packed) need not stay in float, nor resident ---- */
 /* A plan will read the canonical floats: they are there from now on, whatever is bound later. */

@@ -74,7 +74,7 @@ const mdldm__cpu_kernels *mdldm__cpu_choose_kernels(void)
     int level = mdldm__dnnl_vector_bits();
     if (level >= 512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return mdldm__dnnl_bf16() == 2 ? &mdldm__cpu_kernels_avx512bf16 : &mdldm__cpu_kernels_avx512;
+        return mdldm__dnnl_bf16() == 2 && __builtin_cpu_supports("avx512vnni") ? &mdldm__cpu_kernels_avx512bf16 : &mdldm__cpu_kernels_avx512;
     if (level >= 256 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &mdldm__cpu_kernels_avx2;
 #endif

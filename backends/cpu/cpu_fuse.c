@@ -32,7 +32,7 @@ typedef struct fuse_tables {
 
 static int can_take_add(const mdldm_plan *plan, const mdldm_graph_op *op)
 {
-    if (op->kind == MDLDM_OP_CONV)
+    if (op->kind == MDLDM_OP_CONV || op->kind == MDLDM_OP_CONV_Q8)
         return 1;
     return op->kind == MDLDM_OP_CONV_BWD_DATA && (op->out[0] < 0 || op->out[1] < 0) &&
            !mdldm__cpu_small_linear(plan, op) && mdldm__cpu_turned(&op->attr.conv);
@@ -55,16 +55,47 @@ static void take(const fuse_tables *t, mdldm__cpu_node *node, int32_t reader, in
     t->gone[reader] = 1;
 }
 
+/* A group norm writes bytes when nothing else reads its result. */
+static void grow_norm(const mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_node *node)
+{
+    int32_t reader = only_reader(plan, t, node->op->out[0]);
+    if (reader < 0 || plan->ops[reader].kind != MDLDM_OP_QUANTIZE || t->gone[reader])
+        return;
+    node->quantize = &plan->ops[reader];
+    node->out = node->quantize->out[0];
+    t->gone[reader] = 1;
+}
+
+/* UPSAMPLE2 of what only an eight-bit convolution reads: its kernel finds the pixels in the small map. */
+static int fold_upsample(mdldm_plan *plan, const fuse_tables *t, const mdldm_graph_op *up)
+{
+    int32_t quantize = only_reader(plan, t, up->out[0]);
+    if (quantize < 0 || plan->ops[quantize].kind != MDLDM_OP_QUANTIZE || t->gone[quantize])
+        return 0;
+    int32_t small = plan->ops[quantize].out[0], conv = only_reader(plan, t, small);
+    const mdldm_graph_op *op = conv >= 0 ? &plan->ops[conv] : NULL;
+    if (op == NULL || op->in[1] >= 0 || op->attr.conv.stride_h != 1 || op->attr.conv.stride_w != 1)
+        return 0;
+    plan->ops[quantize].in[0] = up->in[0];
+    plan->tensors[small].dims[1] /= 2;
+    plan->tensors[small].dims[2] /= 2;
+    return 1;
+}
+
 static void grow(mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_node *node)
 {
     const mdldm_graph_op *conv = node->op;
+    if (conv->kind == MDLDM_OP_GROUP_NORM)
+        grow_norm(plan, t, node);
     if (!can_take_add(plan, conv))
         return;
     node->out = conv->out[0] >= 0 ? conv->out[0] : conv->out[1];
     int32_t reader = only_reader(plan, t, node->out);
-    if (reader >= 0 && plan->ops[reader].kind == MDLDM_OP_BIAS && conv->kind == MDLDM_OP_CONV) {
+    if (reader >= 0 && plan->ops[reader].kind == MDLDM_OP_BIAS &&
+        (conv->kind == MDLDM_OP_CONV || conv->kind == MDLDM_OP_CONV_Q8)) {
         const mdldm_graph_op *op = &plan->ops[reader];
-        if (op->in[0] == node->out && op->in[1] != node->out && mdldm__cpu_dims(plan, node->out)[0] == 1) {
+        int fits = conv->kind == MDLDM_OP_CONV_Q8 || mdldm__cpu_dims(plan, node->out)[0] == 1;
+        if (op->in[0] == node->out && op->in[1] != node->out && fits) {
             node->extra = op->in[1];
             take(t, node, reader, node->extra, op);
             reader = only_reader(plan, t, node->out);
@@ -129,7 +160,9 @@ mdldm_status mdldm__cpu_fuse(mdldm_plan *plan)
     for (int32_t i = 0; i < plan->op_count; i++) {
         if (t.gone[i])
             continue;
-        mdldm__cpu_node node = {&plan->ops[i], i, -1, -1, -1};
+        if (plan->ops[i].kind == MDLDM_OP_UPSAMPLE2 && fold_upsample(plan, &t, &plan->ops[i]))
+            continue;
+        mdldm__cpu_node node = {&plan->ops[i], i, -1, -1, -1, NULL};
         grow(plan, &t, &node);
         plan->nodes[plan->node_count++] = node;
     }

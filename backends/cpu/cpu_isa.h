@@ -9,7 +9,9 @@
 
 #include "k_attention.h"
 #include "k_elementwise.h"
+#include "k_quantize.h"
 #include "k_group_norm.h"
+#include "k_q8.h"
 #include "k_linear.h"
 #include "k_resample.h"
 #include "k_sums.h"
@@ -20,6 +22,7 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .lanes = VL,
     .tile = TILE,
     .gemm = ISA_SYMBOL(mdldm__gemm_),
+    .q8_block = Q8_BLOCK,
     .silu = k_silu,
     .silu_bwd = k_silu_bwd,
     .add = k_add,
@@ -45,6 +48,9 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .linear = k_linear,
     .linear_bwd_data = k_linear_bwd_data,
     .linear_bwd_weights = k_linear_bwd_weights,
+    .quantize = k_quantize,
+    .pack_q8 = k_pack_q8,
+    .conv_q8 = k_conv_q8,
     .vq = k_vq,
     .vq_bwd = k_vq_bwd,
     .vq_entropy = k_vq_entropy,

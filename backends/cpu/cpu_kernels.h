@@ -11,6 +11,13 @@
 #include "cpu_winograd.h"
 #include "mdldm/mdldm_backend.h"
 
+/* The range of each image's group: see QUANTIZE in mdldm_backend.h. */
+typedef struct mdldm__cpu_range {
+    const float *range;   /* [groups][2] */
+    const int32_t *group; /* [n], clamped to 0..groups-1 */
+    int64_t groups;
+} mdldm__cpu_range;
+
 typedef struct mdldm__cpu_norm {
     int64_t n, hw, c0, c1; /* joined channels C = c0 + c1 */
     int32_t dtype, groups, silu, threads;
@@ -18,6 +25,8 @@ typedef struct mdldm__cpu_norm {
     const void *x0, *x1, *scale_shift; /* x1, scale_shift may be NULL */
     const float *gamma, *beta;
     void *y;
+    uint8_t *y8;            /* instead of y: quantised by range */
+    mdldm__cpu_range range;
     float *stats;   /* [n][groups][2] */
     int32_t known;  /* forward: stats are given */
     float *scratch; /* mdldm__cpu_norm_scratch */
@@ -53,6 +62,23 @@ typedef struct mdldm__cpu_linear {
     float *dw;
 } mdldm__cpu_linear;
 
+/* y[n][ho][wo][oc] = conv of u8 x with i8 weights, dequantised (CONV_Q8), + e + residual. */
+typedef struct mdldm__cpu_q8 {
+    int64_t n, h, w, c0, c1, ho, wo, oc;
+    int64_t kh, kw, stride_h, stride_w, pad_t, pad_l;
+    int32_t dtype, threads; /* dtype of y, e and residual */
+    int32_t half;           /* x has half the height and width of h, w: nearest neighbour */
+    mdldm__cpu_range range;
+    const uint8_t *x0, *x1;     /* x1 may be NULL */
+    const int8_t *packed;       /* mdldm__cpu_q8_packed_size bytes */
+    const int32_t *sums;        /* [oc] of the weights of each output channel */
+    const float *w_scale, *b;   /* [oc]; b may be NULL */
+    const void *e;              /* [n][oc], or NULL */
+    const void *residual;       /* as y; may be y itself, or NULL */
+    void *y;
+    uint8_t *scratch;           /* mdldm__cpu_q8_scratch */
+} mdldm__cpu_q8;
+
 typedef struct mdldm__cpu_vq {
     int64_t rows, dim, codes;
     int32_t threads;
@@ -76,6 +102,7 @@ typedef struct mdldm__cpu_gemm {
 typedef struct mdldm__cpu_kernels {
     const char *name;
     int32_t lanes, tile; /* floats in a vector; queries in an attention tile */
+    int32_t q8_block;    /* output channels that packed eight-bit weights hold side by side */
 
     void (*gemm)(const mdldm__cpu_gemm *g);
 
@@ -135,6 +162,13 @@ typedef struct mdldm__cpu_kernels {
     void (*linear)(const mdldm__cpu_linear *a);
     void (*linear_bwd_data)(const mdldm__cpu_linear *a);
     void (*linear_bwd_weights)(const mdldm__cpu_linear *a);
+    /* y U8 [n][count] <- x */
+    void (*quantize)(uint8_t *y, const void *x, int32_t dtype, const mdldm__cpu_range *range, int64_t n,
+                     int64_t count, int32_t threads);
+    /* Canonical w[oc][c0+c1][taps] packed for conv_q8, and sums[oc]. */
+    void (*pack_q8)(int8_t *packed, int32_t *sums, const int8_t *w, int64_t oc, int64_t c0, int64_t c1,
+                    int64_t taps, int32_t threads);
+    void (*conv_q8)(const mdldm__cpu_q8 *a);
     void (*vq)(const mdldm__cpu_vq *a);
     void (*vq_bwd)(const mdldm__cpu_vq *a);
     void (*vq_entropy)(const mdldm__cpu_vq *a);

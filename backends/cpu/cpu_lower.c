@@ -85,9 +85,19 @@ mdldm_status mdldm__cpu_lower(mdldm_plan *plan, const mdldm__cpu_node *node)
         return mdldm__cpu_lower_bwd_data(plan, node);
     case MDLDM_OP_CONV_BWD_WEIGHTS:
         return mdldm__cpu_lower_bwd_weights(plan, node);
+    case MDLDM_OP_QUANTIZE:
+        return mdldm__cpu_lower_quantize(plan, node);
+    case MDLDM_OP_CONV_Q8:
+        return mdldm__cpu_lower_conv_q8(plan, node);
     default:
         step = mdldm__cpu_add_step(plan, node->op, mdldm__cpu_runner(node->op->kind));
         step->scratch = mdldm__cpu_add_scratch(plan, mdldm__cpu_op_scratch(plan, node->op));
+        if (node->quantize != NULL) {
+            step->out[0] = node->out;
+            step->in[5] = node->quantize->in[1];
+            step->in[6] = node->quantize->in[2];
+            return MDLDM_OK;
+        }
         share_memory(plan, node);
         return MDLDM_OK;
     }

@@ -46,6 +46,7 @@ typedef struct mdldm__cpu_node {
     int32_t out;      /* convolution: the tensor that takes the result */
     int32_t extra;    /* convolution: BIAS operand, or -1 */
     int32_t residual; /* convolution: ADD operand, or -1 */
+    const mdldm_graph_op *quantize; /* group norm: QUANTIZE that makes out of its result, or NULL */
 } mdldm__cpu_node;
 
 struct mdldm_plan {
@@ -100,6 +101,11 @@ mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_nod
 /* Threads for work of so many seconds on one; and for an operation, from its shapes. */
 int32_t mdldm__cpu_threads_for(const mdldm_device *device, double seconds);
 int32_t mdldm__cpu_op_threads(const mdldm_plan *plan, const mdldm_graph_op *op);
+
+/* ---- cpu_lower_q8.c ---- */
+mdldm__cpu_range mdldm__cpu_range_of(const mdldm_plan *plan, int32_t range, int32_t group);
+mdldm_status mdldm__cpu_lower_quantize(mdldm_plan *plan, const mdldm__cpu_node *node);
+mdldm_status mdldm__cpu_lower_conv_q8(mdldm_plan *plan, const mdldm__cpu_node *node);
 
 /* ---- cpu_run_ops.c ---- */
 mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind);

@@ -12,8 +12,8 @@ static void find_parameters(mdldm_plan *plan)
         if (t->role == MDLDM_ROLE_PARAM_GRAD)
             plan->memory[i] = plan->store->base.params[t->param].grad;
         if (t->role == MDLDM_ROLE_PARAM) /* kernels read parameters only */
-            plan->memory[i] =
-                (void *)(uintptr_t)mdldm__store_host_values(&plan->store->base, t->param, plan->ema);
+            plan->memory[i] = (void *)(uintptr_t)mdldm__store_host_memory(&plan->store->base, t->param,
+                                                                          t->dtype, plan->ema);
     }
 }
 
@@ -42,7 +42,7 @@ static mdldm_status check_finite(mdldm_plan *plan, const mdldm__cpu_step *step)
         if (step->out[slot] < 0)
             continue;
         const mdldm_graph_tensor *t = &plan->tensors[step->out[slot]];
-        if (t->dtype != MDLDM_I32 &&
+        if ((t->dtype == MDLDM_F32 || t->dtype == MDLDM_BF16) &&
             !plan->device->kernels->finite(plan->memory[step->out[slot]], t->dtype,
                                            mdldm__elements(t->dims), step->threads))
             return mdldm__plan_not_finite(plan->device->host, step->op);

@@ -106,6 +106,10 @@ static mdldm_status run_group_norm(ARGS)
 {
     mdldm__cpu_norm a = norm_args(plan, step, 0);
     a.y = OUT(0);
+    if (OUT_TENSOR(0)->dtype == MDLDM_U8) { /* a QUANTIZE was fused into it */
+        a.y8 = OUT(0);
+        a.range = mdldm__cpu_range_of(plan, step->in[5], step->in[6]);
+    }
     a.stats = OUT(1);
     K->group_norm(&a);
     return MDLDM_OK;

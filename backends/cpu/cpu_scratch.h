@@ -83,4 +83,28 @@ static inline int64_t mdldm__cpu_entropy_scratch(int64_t dim, int64_t codes, int
            threads * codes * (2 + (backward ? dim : 0));
 }
 
+/* Packed eight-bit weights: [oc blocks][terms/4][lanes][4], the terms of a source and tap filled up to a
+ * multiple of 4. A last block that half the lanes suffice for has no more. */
+static inline int64_t mdldm__cpu_q8_lanes(int64_t oc, int64_t block)
+{
+    int64_t whole = oc / block * block, rest = oc - whole;
+    return whole + (rest == 0 ? 0 : rest <= block / 2 ? block / 2 : block);
+}
+
+static inline int64_t mdldm__cpu_q8_terms(int64_t c0, int64_t c1, int64_t taps)
+{
+    return taps * 4 * (mdldm__cpu_ceil_div(c0, 4) + mdldm__cpu_ceil_div(c1, 4));
+}
+
+static inline int64_t mdldm__cpu_q8_packed_size(int64_t oc, int64_t c0, int64_t c1, int64_t taps, int64_t block)
+{
+    return mdldm__cpu_q8_lanes(oc, block) * mdldm__cpu_q8_terms(c0, c1, taps);
+}
+
+/* A pixel of padding for each image. */
+static inline int64_t mdldm__cpu_q8_scratch(int64_t n, int64_t c0, int64_t c1)
+{
+    return n * (c0 > c1 ? c0 : c1);
+}
+
 #endif

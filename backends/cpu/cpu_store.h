@@ -28,6 +28,13 @@ typedef struct mdldm__pack_ops {
 } mdldm__pack_ops;
 
 extern const mdldm__pack_ops mdldm__pack_onednn; /* layout: an mdldm__dnnl_layout */
+extern const mdldm__pack_ops mdldm__pack_q8;     /* layout NULL; key.ic: channels of the first source */
+
+/* Bytes of the sums [oc] in front of packed eight-bit weights. */
+static inline size_t mdldm__q8_sums_bytes(int64_t oc)
+{
+    return mdldm__align_up((size_t)oc * sizeof(int32_t));
+}
 
 struct mdldm__packed {
     mdldm__packed *next;

@@ -41,6 +41,8 @@ int32_t mdldm__cpu_op_threads(const mdldm_plan *plan, const mdldm_graph_op *op)
     const mdldm_device *device = plan->device;
     int narrow = op->in[0] >= 0 && plan->tensors[op->in[0]].dtype == MDLDM_BF16 && device->bf16 == 2;
     double rate = CLOCK * device->kernels->lanes * (narrow ? 2.0 : 1.0);
+    if (op->kind == MDLDM_OP_CONV_Q8 && device->bf16 == 2)
+        rate *= 4.0;
     double seconds = (double)mdldm__op_macs(op, plan->tensors) / rate;
     for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
         seconds += seconds_to_move(plan, op->in[slot]);

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "cpu_scratch.h"
+#include "k_quantize.h"
 
 /* The piece of joined channel j (of a vector that may not cross from x0 to x1): where to read row r. */
 typedef struct norm_source {
@@ -95,13 +96,19 @@ static void norm_merge(const mdldm__cpu_norm *a, const norm_source s[2], const f
     stats[1] = (float)(1.0 / sqrt((var > 0.0 || isnan(var) ? var : 0.0) + (double)a->eps));
 }
 
+/* quantised: a->y8 takes the result, another constant at each call. */
 INLINE void norm_apply_as(const mdldm__cpu_norm *a, const norm_source *s, int64_t image, int64_t begin,
                           int64_t end, const float *mul, const float *add, int64_t c, int32_t dtype,
-                          int whole)
+                          int whole, int quantised)
 {
     /* Copies, for a store to y might change what s and a hold, as far as the compiler knows. */
     const void *x = s->p;
     char *y = (char *)a->y + s->from * (dtype == MDLDM_BF16 ? 2 : 4);
+    uint8_t *y8 = a->y8 + s->from;
+    q8_quantizer q = {0.0f, 0};
+    if (quantised)
+        q = q8_quantizer_of(&a->range, image);
+    V step = v_set(q.m), zero = v_set((float)q.z);
     int32_t silu = a->silu;
     int64_t width = s->c;
     for (int64_t block = begin; block < end; block += NORM_ROWS) {
@@ -114,7 +121,10 @@ INLINE void norm_apply_as(const mdldm__cpu_norm *a, const norm_source *s, int64_
                 V g = v_get(x, dtype, row * width + j, m) * times + plus;
                 if (silu)
                     g *= v_sigmoid(g);
-                v_put(y, dtype, row * c + j, m, g);
+                if (quantised)
+                    q8_put(y8 + row * c + j, m, q8_level(g, step, zero));
+                else
+                    v_put(y, dtype, row * c + j, m, g);
             }
         }
     }
@@ -124,12 +134,16 @@ static void norm_apply(const mdldm__cpu_norm *a, const norm_source *s, int64_t i
                        int64_t end, const float *mul, const float *add, int64_t c)
 {
     int whole = s->c % VL == 0;
-    if (a->dtype == MDLDM_BF16 && whole)
-        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_BF16, 1);
+    if (a->y8 != NULL && a->dtype == MDLDM_BF16 && whole)
+        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_BF16, 1, 1);
+    else if (a->y8 != NULL)
+        norm_apply_as(a, s, image, begin, end, mul, add, c, a->dtype, 0, 1);
+    else if (a->dtype == MDLDM_BF16 && whole)
+        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_BF16, 1, 0);
     else if (whole)
-        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_F32, 1);
+        norm_apply_as(a, s, image, begin, end, mul, add, c, MDLDM_F32, 1, 0);
     else
-        norm_apply_as(a, s, image, begin, end, mul, add, c, a->dtype, 0);
+        norm_apply_as(a, s, image, begin, end, mul, add, c, a->dtype, 0, 0);
 }
 
 static void k_group_norm(const mdldm__cpu_norm *a)

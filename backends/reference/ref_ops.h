@@ -16,7 +16,7 @@
 #endif
 
 typedef struct mdldm__ref_operand {
-    void *data; /* float or int32_t; NULL: the slot is empty */
+    void *data; /* float, int32_t, uint8_t or int8_t; NULL: the slot is empty */
     int64_t n, h, w, c; /* dims */
 } mdldm__ref_operand;
 
@@ -38,6 +38,7 @@ typedef struct mdldm__ref_kernel {
 MDLDM__REF_DECLARE(conv);
 MDLDM__REF_DECLARE(conv_bwd_data);
 MDLDM__REF_DECLARE(conv_bwd_weights);
+MDLDM__REF_DECLARE(conv_q8);
 MDLDM__REF_DECLARE(attention);
 MDLDM__REF_DECLARE(attention_bwd);
 MDLDM__REF_DECLARE(group_norm_bwd);
@@ -53,6 +54,7 @@ void mdldm__ref_sum_hw(const mdldm__ref_call *call);
 void mdldm__ref_scale(const mdldm__ref_call *call);
 void mdldm__ref_dropout(const mdldm__ref_call *call);
 void mdldm__ref_cast(const mdldm__ref_call *call);
+void mdldm__ref_quantize(const mdldm__ref_call *call);
 void mdldm__ref_upsample2(const mdldm__ref_call *call);
 void mdldm__ref_upsample2_bwd(const mdldm__ref_call *call);
 void mdldm__ref_avgpool2(const mdldm__ref_call *call);

@@ -58,6 +58,8 @@ static const mdldm__ref_kernel kernels[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_DROPOUT] = {mdldm__ref_dropout, NULL},
     [MDLDM_OP_CAST] = {mdldm__ref_cast, NULL},
     [MDLDM_OP_GROUP_NORM_APPLY] = {mdldm__ref_group_norm_apply, NULL},
+    [MDLDM_OP_QUANTIZE] = {mdldm__ref_quantize, NULL},
+    [MDLDM_OP_CONV_Q8] = {mdldm__ref_conv_q8, mdldm__ref_conv_q8_scratch},
 };
 
 /* The tensor in a slot, -1 for slots the operation does not have. */
@@ -245,7 +247,7 @@ static void *memory_of(const mdldm_plan *plan, int32_t tensor)
 {
     const mdldm_graph_tensor *t = &plan->tensors[tensor];
     if (t->role == MDLDM_ROLE_PARAM) /* kernels read parameters only */
-        return (void *)(uintptr_t)mdldm__store_host_values(&plan->store->table, t->param, plan->ema);
+        return (void *)(uintptr_t)mdldm__store_host_memory(&plan->store->table, t->param, t->dtype, plan->ema);
     if (t->role == MDLDM_ROLE_PARAM_GRAD)
         return plan->store->table.params[t->param].grad;
     return plan->arena + plan->items[tensor].offset;

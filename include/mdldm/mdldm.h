@@ -84,7 +84,7 @@ typedef void *(*mdldm_resize_fn)(void *user, void *pointer, size_t size);
  * during the call. */
 typedef void (*mdldm_log_fn)(void *user, int32_t level, const char *text);
 
-/* stage: what is under way ("denoise", "train", "encode", "load"). done of total steps (total 0:
+/* stage: what is under way ("denoise", "train", "encode", "load", "calibrate"). done of total steps (total 0:
  * unknown). A return value other than 0 cancels the call as mdldm_context_cancel does. */
 typedef int32_t (*mdldm_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
 
@@ -155,7 +155,8 @@ typedef enum mdldm_option_scope {
     MDLDM_SCOPE_TRAIN = 4,    /* mdldm_trainer_create, both stages */
     MDLDM_SCOPE_VQ = 8,       /* stage 1 only */
     MDLDM_SCOPE_DIFFUSION = 16, /* stage 2 only */
-    MDLDM_SCOPE_SAMPLE = 32   /* mdldm_sampler_create, mdldm_generate */
+    MDLDM_SCOPE_SAMPLE = 32,  /* mdldm_sampler_create, mdldm_generate */
+    MDLDM_SCOPE_QUANTIZE = 64 /* mdldm_model_quantize */
 } mdldm_option_scope;
 
 MDLDM_API mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out);
@@ -220,7 +221,8 @@ MDLDM_API void mdldm_model_free(mdldm_model *m);
 /* Facts by key: "latent_channels", "latent_factor" (pixels per latent cell and side), "image_channels",
  * "sample_size" (latent side of the UNet), "resolution", "num_classes" (persons; the unconditional
  * row is not counted), "num_codes", "has_autoencoder", "has_unet", "parameters",
- * "autoencoder_parameters", "unet_parameters", "num_train_timesteps". NOT_FOUND for other keys. */
+ * "autoencoder_parameters", "unet_parameters", "num_train_timesteps", "weight_bytes", "timestep_groups"
+ * (of a quantised UNet; 0: it is none). NOT_FOUND for other keys. */
 MDLDM_API mdldm_status mdldm_model_get_int(mdldm_context *ctx, const mdldm_model *m,
                                            const char *key, int64_t *value);
 /* "scaling_factor". */
@@ -271,6 +273,16 @@ MDLDM_API mdldm_status mdldm_decode(mdldm_context *ctx, const mdldm_model *m, co
 MDLDM_API mdldm_status mdldm_decode_codes(mdldm_context *ctx, const mdldm_model *m,
                                           const int32_t *codes, int64_t n, int64_t h, int64_t w,
                                           float *pixels, size_t capacity);
+
+/* A copy of m whose UNet computes its large layers in eight bits: weights per output channel, activations
+ * by ranges that are measured here, per group of timesteps, on denoising trajectories of m and on noised
+ * images of d (NULL: trajectories alone). First and last convolution, embeddings, norms and attention keep
+ * their precision, which is the context's. options of scope QUANTIZE; NULL for defaults. The result is a
+ * model like others for mdldm_predict, samplers and mdldm_model_save, but cannot be trained or quantised
+ * again. Progress stage: "calibrate". Errors: INVALID_ARGUMENT (no UNet, quantised already), NUMERIC (an
+ * activation is not finite). Since 0.1. */
+MDLDM_API mdldm_status mdldm_model_quantize(mdldm_context *ctx, const mdldm_model *m, const mdldm_dataset *d,
+                                            const mdldm_options *options, mdldm_model **out);
 
 /* ---------------------------------------------------------------------------------------------
  * Sampler

@@ -27,6 +27,7 @@ extern "C" {
 #define MDLDM_BACKEND_ABI 1u
 #define MDLDM_OP_INPUTS 8
 #define MDLDM_OP_OUTPUTS 5
+#define MDLDM_Q8_TERMS 65535 /* of a CONV_Q8's sum: 255 * 128 of them fit in 31 bits */
 
 /* ---- What the core offers a backend ------------------------------------------------------- */
 typedef struct mdldm_host {
@@ -47,13 +48,15 @@ typedef enum mdldm_dtype {
     MDLDM_F32 = 0,
     MDLDM_BF16 = 1,
     MDLDM_I32 = 2,
-    MDLDM_F16 = 3 /* on disk only */
+    MDLDM_F16 = 3, /* on disk only */
+    MDLDM_I8 = 4,  /* parameters that CONV_Q8 reads, and their values in store_bind */
+    MDLDM_U8 = 5   /* activations between QUANTIZE and CONV_Q8 */
 } mdldm_dtype;
 
 typedef enum mdldm_role {
     MDLDM_ROLE_ACTIVATION = 0,
     MDLDM_ROLE_INPUT = 1,     /* filled by a binding before the run */
-    MDLDM_ROLE_PARAM = 2,     /* store value `param`, canonical shape, always F32 to the graph */
+    MDLDM_ROLE_PARAM = 2,     /* store value `param`, canonical shape; F32 to the graph, or I8 */
     MDLDM_ROLE_PARAM_GRAD = 3 /* store gradient `param`; operations ADD to it */
 } mdldm_role;
 
@@ -124,7 +127,15 @@ typedef enum mdldm_op_kind {
     MDLDM_OP_CAST = 27, /* y <- x: between F32 and BF16, round to nearest even */
     /* out: y. in: x0, x1|-1, gamma, beta, scale_shift|-1, stats. The y of GROUP_NORM, to the bit, from
      * statistics that are known. attr norm. */
-    MDLDM_OP_GROUP_NORM_APPLY = 28
+    MDLDM_OP_GROUP_NORM_APPLY = 28,
+    /* y U8 <- x, range [G,2] (PARAM), group I32 [n,1,1,1]. Row g of range, g = group of the image clamped
+     * to 0..G-1, is (low, high), low <= 0 <= high, low < high. In float: m = 255/(high-low),
+     * z = round(-low*m), y = round(x*m) + z clamped to 0..255; to nearest, halves to even; NaN gives 0. */
+    MDLDM_OP_QUANTIZE = 29,
+    /* out: y F32 or BF16. in: x0 U8, x1 U8|-1, w I8 (PARAM), w_scale[O] (PARAM), b|-1, range [G,2] and
+     * group as x was quantised with. Shapes as CONV, I*kh*kw <= MDLDM_Q8_TERMS. attr conv.
+     * a = sum of (x - z)*w in integers (padding counts as z); y = a * (1/m * w_scale) + b in float. */
+    MDLDM_OP_CONV_Q8 = 30
 } mdldm_op_kind;
 
 typedef struct mdldm_conv_attr {
@@ -266,7 +277,8 @@ typedef struct mdldm_backend {
     mdldm_status (*store_open)(mdldm_device *device, const mdldm_param_desc *params, int32_t count,
                                int32_t flags, mdldm_store **out);
     void (*store_close)(mdldm_store *store);
-    /* Gives parameter index its value: canonical layout, dtype F32, F16 or BF16, perhaps with
+    /* Gives parameter index its value: canonical layout, dtype F32, F16, BF16, or I8 (not in a store for
+     * training; only graph tensors of type I8 can read it, and these nothing else), perhaps with
      * MDLDM_BIND_MAPPED. */
     mdldm_status (*store_bind)(mdldm_store *store, int32_t index, const void *data, int32_t dtype);
     /* Canonical layout, F32. A write marks packed copies stale. */

@@ -26,10 +26,15 @@ static int64_t sample_size(const mdldm_model *m)
     return pixel_size(m) / factor;
 }
 
-static int64_t train_timesteps(const mdldm_model *m)
+/* Of the values as they lie in memory or in the mapped file. */
+static int64_t weight_bytes(const mdldm__component *c)
 {
-    const json_t *steps = json_object_get(m->scheduler, "num_train_timesteps");
-    return json_is_integer(steps) ? json_integer_value(steps) : 1000; /* diffusers' default */
+    int64_t sum = 0;
+    for (int32_t i = 0; c != NULL && i < c->params.count; i++) {
+        const mdldm__param *p = &c->params.items[i];
+        sum += mdldm__param_elements(p) * (p->dtype == MDLDM_I8 ? 1 : p->dtype == MDLDM_F32 ? 4 : 2);
+    }
+    return sum;
 }
 
 static int int_fact(const mdldm_model *m, const char *key, int64_t *value)
@@ -60,7 +65,11 @@ static int int_fact(const mdldm_model *m, const char *key, int64_t *value)
     else if (strcmp(key, "unet_parameters") == 0)
         *value = mdldm__component_parameters(unet);
     else if (strcmp(key, "num_train_timesteps") == 0)
-        *value = train_timesteps(m);
+        *value = mdldm__model_train_timesteps(m);
+    else if (strcmp(key, "weight_bytes") == 0)
+        *value = weight_bytes(ae) + weight_bytes(unet);
+    else if (strcmp(key, "timestep_groups") == 0)
+        *value = unet != NULL ? unet->unet.q8_groups : 0;
     else
         return 0;
     return 1;

@@ -5,63 +5,9 @@
 #include "api/inference.h"
 #include "api/inference_check.h"
 #include "api/runtime.h"
+#include "api/unet_inputs.h"
 
-/* The inputs of one part beside the latent; arrays of n elements or rows. */
-typedef struct conditions {
-    float *time_proj;  /* [n, width] */
-    float *class_proj; /* [n, width], or NULL */
-    int32_t *rows;     /* [n] rows of the class embedding, or NULL */
-    float *inverse;    /* [n] 1/t, or NULL */
-} conditions;
-
-static void free_conditions(mdldm__env *env, conditions *c)
-{
-    mdldm__free(env, c->time_proj);
-    mdldm__free(env, c->class_proj);
-    mdldm__free(env, c->rows);
-    mdldm__free(env, c->inverse);
-}
-
-static mdldm_status project_labels(mdldm__env *env, const mdldm__component *unet, const int64_t *labels,
-                                   int64_t n, float *out)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double label = (double)labels[i];
-        MDLDM__TRY(mdldm__unet_time_proj(env, unet, &label, 1, out + i * mdldm__unet_time_width(unet)));
-    }
-    return MDLDM_OK;
-}
-
-static mdldm_status make_conditions(mdldm__env *env, const mdldm_model *m, const double *timesteps,
-                                    const int64_t *labels, int64_t n, conditions *c)
-{
-    const mdldm__component *unet = m->unet;
-    size_t width = (size_t)mdldm__unet_time_width(unet), count = (size_t)n;
-    int by_projection = unet->unet.class_embed_timestep, by_row = unet->unet.num_class_embeds > 0;
-    c->time_proj = mdldm__calloc(env, count * width, sizeof(float));
-    if (by_projection)
-        c->class_proj = mdldm__calloc(env, count * width, sizeof(float));
-    if (by_row)
-        c->rows = mdldm__calloc(env, count, sizeof(int32_t));
-    if (unet->unet.fourier)
-        c->inverse = mdldm__calloc(env, count, sizeof(float));
-    if (c->time_proj == NULL || (by_projection && c->class_proj == NULL) || (by_row && c->rows == NULL) ||
-        (unet->unet.fourier && c->inverse == NULL))
-        return mdldm__oom(env, "the UNet's inputs");
-    MDLDM__TRY(mdldm__unet_time_proj(env, unet, timesteps, n, c->time_proj));
-    if (by_projection)
-        MDLDM__TRY(project_labels(env, unet, labels, n, c->class_proj));
-    int64_t null_class = mdldm__model_null_class(m);
-    for (int64_t i = 0; i < n; i++) {
-        if (by_row)
-            c->rows[i] = (int32_t)(labels[i] >= 0 ? labels[i] : null_class);
-        if (unet->unet.fourier)
-            c->inverse[i] = 1.0f / (float)timesteps[i];
-    }
-    return MDLDM_OK;
-}
-
-static mdldm_status predict_parts(mdldm_context *ctx, const mdldm_model *m, const conditions *c,
+static mdldm_status predict_parts(mdldm_context *ctx, const mdldm_model *m, const mdldm__unet_inputs *c,
                                   const float *latent, int64_t n, int64_t h, int64_t w, float *result)
 {
     const mdldm__component *unet = m->unet;
@@ -77,9 +23,10 @@ static mdldm_status predict_parts(mdldm_context *ctx, const mdldm_model *m, cons
             {"class_proj", MDLDM_F32, MDLDM_LAYOUT_NHWC, c->class_proj != NULL ? c->class_proj + at * width : NULL},
             {"label", MDLDM_I32, MDLDM_LAYOUT_NHWC, c->rows != NULL ? c->rows + at : NULL},
             {"timestep", MDLDM_F32, MDLDM_LAYOUT_NHWC, c->inverse != NULL ? c->inverse + at : NULL},
+            {"group", MDLDM_I32, MDLDM_LAYOUT_NHWC, c->groups != NULL ? c->groups + at : NULL},
             {"output", MDLDM_F32, MDLDM_LAYOUT_NCHW, result + at * out}};
         MDLDM__TRY(mdldm__check_cancel(&ctx->env));
-        MDLDM__TRY(mdldm__runtime_run(ctx, unet, MDLDM__GRAPH_UNET, count, h, w, b, 6));
+        MDLDM__TRY(mdldm__runtime_run(ctx, unet, MDLDM__GRAPH_UNET, count, h, w, b, 7));
     }
     return MDLDM_OK;
 }
@@ -89,8 +36,8 @@ mdldm_status mdldm__predict(mdldm_context *ctx, const mdldm_model *m, const floa
 {
     mdldm__env *env = &ctx->env;
     size_t total = (size_t)n * (size_t)m->unet->unet.out_channels * (size_t)h * (size_t)w;
-    conditions c = {NULL, NULL, NULL, NULL};
-    mdldm_status status = make_conditions(env, m, timesteps, labels, n, &c);
+    mdldm__unet_inputs c = {0};
+    mdldm_status status = mdldm__unet_inputs_make(env, m, timesteps, labels, n, &c);
     float *result = status == MDLDM_OK ? mdldm__calloc(env, total, sizeof *result) : NULL;
     if (status == MDLDM_OK && result == NULL)
         status = mdldm__oom(env, "the UNet's output");
@@ -99,15 +46,14 @@ mdldm_status mdldm__predict(mdldm_context *ctx, const mdldm_model *m, const floa
     if (status == MDLDM_OK)
         memcpy(output, result, total * sizeof *output);
     mdldm__free(env, result);
-    free_conditions(env, &c);
+    mdldm__unet_inputs_free(env, &c);
     return status;
 }
 
 static mdldm_status check_timesteps(mdldm_context *ctx, const mdldm_model *m, const int64_t *timesteps,
                                     int64_t n)
 {
-    const json_t *stated = json_object_get(m->scheduler, "num_train_timesteps");
-    long long count = json_is_integer(stated) ? (long long)json_integer_value(stated) : 1000;
+    long long count = mdldm__model_train_timesteps(m);
     long long first = m->unet->unet.fourier ? 1 : 0; /* the output is divided by the timestep */
     for (int64_t i = 0; i < n; i++)
         if (timesteps[i] < first || timesteps[i] >= count)

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { MAX_PLANS = 8, MAX_NAMES = 6 };
+enum { MAX_PLANS = 8, MAX_NAMES = 7 };
 
 typedef struct plan_entry {
     mdldm_plan *plan; /* NULL: free */

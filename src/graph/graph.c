@@ -15,7 +15,7 @@ void mdldm__graph_init(mdldm__graph *g, mdldm__env *env, mdldm__params *params, 
     g->params = params;
     g->declare = declare;
     g->act = act;
-    g->dropout_seed = MDLDM__NONE;
+    g->dropout_seed = g->q8_group = MDLDM__NONE;
 }
 
 void mdldm__graph_free(mdldm__graph *g)
@@ -25,6 +25,7 @@ void mdldm__graph_free(mdldm__graph *g)
     for (int32_t i = 0; i < g->name_count; i++)
         mdldm__free(g->env, g->names[i]);
     mdldm__free(g->env, g->names);
+    mdldm__free(g->env, g->observed);
     mdldm__free(g->env, g->tensors);
     mdldm__free(g->env, g->ops);
     mdldm__free(g->env, g->segments);
@@ -187,7 +188,7 @@ mdldm__tensor mdldm__graph_input(mdldm__graph *g, const char *name, int32_t dtyp
 }
 
 static mdldm__tensor parameter(mdldm__graph *g, const char *name, int32_t rank, const int64_t dims[4],
-                               mdldm__init init, float a, int32_t trainable)
+                               mdldm__init init, float a, int32_t trainable, int32_t integer)
 {
     if (g->status != MDLDM_OK)
         return MDLDM__NONE;
@@ -204,6 +205,7 @@ static mdldm__tensor parameter(mdldm__graph *g, const char *name, int32_t rank, 
             return mdldm__graph_fail(
                 g, g->params->env == g->env ? status : mdldm__oom(g->env, "parameter table"));
         index = g->params->count - 1;
+        g->params->items[index].integer = integer;
     }
     const mdldm__param *p = &g->params->items[index];
     for (int32_t i = 0; i < 4; i++)
@@ -213,8 +215,8 @@ static mdldm__tensor parameter(mdldm__graph *g, const char *name, int32_t rank, 
     for (int32_t t = 0; t < g->tensor_count; t++)
         if (g->tensors[t].role == MDLDM_ROLE_PARAM && g->tensors[t].param == index)
             return t;
-    mdldm__tensor t = mdldm__graph_new_tensor(g, MDLDM_F32, MDLDM_ROLE_PARAM, p->dims[0], p->dims[1],
-                                              p->dims[2], p->dims[3]);
+    mdldm__tensor t = mdldm__graph_new_tensor(g, p->integer ? MDLDM_I8 : MDLDM_F32, MDLDM_ROLE_PARAM,
+                                              p->dims[0], p->dims[1], p->dims[2], p->dims[3]);
     if (t >= 0) {
         g->tensors[t].param = index;
         g->tensors[t].name = mdldm__graph_keep_name(g, full);
@@ -226,14 +228,21 @@ mdldm__tensor mdldm__graph_param(mdldm__graph *g, const char *name, int32_t rank
                                  int64_t d2, int64_t d3, mdldm__init init, float a)
 {
     const int64_t dims[4] = {d0, d1, d2, d3};
-    return parameter(g, name, rank, dims, init, a, 1);
+    return parameter(g, name, rank, dims, init, a, 1, 0);
 }
 
 mdldm__tensor mdldm__graph_buffer(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
                                   int64_t d2, int64_t d3, mdldm__init init, float a)
 {
     const int64_t dims[4] = {d0, d1, d2, d3};
-    return parameter(g, name, rank, dims, init, a, 0);
+    return parameter(g, name, rank, dims, init, a, 0, 0);
+}
+
+mdldm__tensor mdldm__graph_integers(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
+                                    int64_t d2, int64_t d3)
+{
+    const int64_t dims[4] = {d0, d1, d2, d3};
+    return parameter(g, name, rank, dims, MDLDM__INIT_UNIFORM, 0.0f, 0, 1);
 }
 
 void mdldm__graph_output(mdldm__graph *g, mdldm__tensor t)

@@ -15,6 +15,12 @@ typedef struct mdldm__segment {
     int32_t first, end;
 } mdldm__segment;
 
+/* An activation that a layer would read in eight bits, and the parameter its range would be. */
+typedef struct mdldm__observation {
+    mdldm__tensor tensor;
+    const char *name;
+} mdldm__observation;
+
 typedef struct mdldm__graph {
     mdldm__env *env;
     mdldm_status status;
@@ -31,6 +37,12 @@ typedef struct mdldm__graph {
     int32_t segment_count, segment_capacity;
     char **names; /* owned strings that tensors and ops point to */
     int32_t name_count, name_capacity;
+    /* Layers in eight bits (graph_q8.c): q8_groups > 0 makes mdldm__graph_quantize do so; observe makes it
+     * list what would be quantised instead, as outputs. */
+    int32_t q8_groups, observe;
+    mdldm__observation *observed;
+    int32_t observed_count, observed_capacity;
+    mdldm__tensor q8_group; /* input "group" I32 [n,1,1,1] */
     mdldm__tensor dropout_seed; /* input of dropout operations, made on first use */
     uint32_t dropout_count;
     int32_t path_marks[32];
@@ -61,6 +73,9 @@ mdldm__tensor mdldm__graph_param(mdldm__graph *g, const char *name, int32_t rank
 /* The same, never trained (a buffer or requires_grad=False). */
 mdldm__tensor mdldm__graph_buffer(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
                                   int64_t d2, int64_t d3, mdldm__init init, float a);
+/* I8 values, never trained. */
+mdldm__tensor mdldm__graph_integers(mdldm__graph *g, const char *name, int32_t rank, int64_t d0, int64_t d1,
+                                    int64_t d2, int64_t d3);
 void mdldm__graph_output(mdldm__graph *g, mdldm__tensor t); /* keep readable after the run */
 /* Index of the input or output called name, or -1. */
 mdldm__tensor mdldm__graph_find(const mdldm__graph *g, const char *name);
@@ -98,6 +113,15 @@ mdldm__tensor mdldm__graph_vq_entropy(mdldm__graph *g, mdldm__tensor z, mdldm__t
 mdldm__tensor mdldm__graph_loss(mdldm__graph *g, mdldm__tensor pred, mdldm__tensor target,
                                 mdldm__tensor weight, int32_t kind, float grad);
 mdldm__tensor mdldm__graph_dropout(mdldm__graph *g, mdldm__tensor x, float p);
+/* ---- Eight-bit layers: graph_q8.c ----
+ * x in U8 by the parameter PATH.name [groups,2], when the graph is to have eight-bit layers, else x. */
+mdldm__tensor mdldm__graph_quantize(mdldm__graph *g, mdldm__tensor x, const char *name);
+int mdldm__graph_is_q8(const mdldm__graph *g, mdldm__tensor x);
+/* A convolution of quantised sources (by the same range) with parameters PATH.weight I8 of this shape and
+ * PATH.weight_scale. */
+mdldm__tensor mdldm__graph_conv_q8(mdldm__graph *g, mdldm__tensor x0, mdldm__tensor x1, int32_t rank,
+                                   int64_t out_channels, int64_t kernel, mdldm__tensor b, int32_t stride,
+                                   int32_t pad_before, int32_t pad_after);
 mdldm__tensor mdldm__graph_cast(mdldm__graph *g, mdldm__tensor x, int32_t dtype); /* x when it is so already */
 
 /* ---- Reverse mode ----

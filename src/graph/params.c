@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "graph/params.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "util/half.h"
@@ -72,12 +73,13 @@ int64_t mdldm__param_elements(const mdldm__param *param)
 static mdldm_status own(mdldm__params *params, mdldm__param *p)
 {
     if (p->owned == NULL) {
-        p->owned = mdldm__alloc(params->env, (size_t)mdldm__param_elements(p) * sizeof(float));
+        size_t size = p->integer ? sizeof(int8_t) : sizeof(float);
+        p->owned = mdldm__alloc(params->env, (size_t)mdldm__param_elements(p) * size);
         if (p->owned == NULL)
             return mdldm__oom(params->env, p->name);
     }
     p->data = p->owned;
-    p->dtype = MDLDM_F32;
+    p->dtype = p->integer ? MDLDM_I8 : MDLDM_F32;
     p->mapped = 0;
     return MDLDM_OK;
 }
@@ -91,6 +93,12 @@ mdldm_status mdldm__params_randomize(mdldm__params *params, uint64_t seed)
             continue;
         MDLDM__TRY(own(params, p));
         int64_t count = mdldm__param_elements(p);
+        if (p->integer) { /* -127..127 */
+            for (int64_t k = 0; k < count; k++)
+                ((int8_t *)p->owned)[k] = (int8_t)((int32_t)mdldm__rng_below(
+                    seed, MDLDM__RNG_WEIGHTS, (uint64_t)i, (uint32_t)k, 255) - 127);
+            continue;
+        }
         float *out = p->owned;
         switch (p->init) {
         case MDLDM__INIT_ZEROS:
@@ -124,8 +132,18 @@ mdldm_status mdldm__params_randomize(mdldm__params *params, uint64_t seed)
 mdldm_status mdldm__param_set(mdldm__params *params, int32_t index, const float *values)
 {
     mdldm__param *p = &params->items[index];
+    assert(!p->integer);
     MDLDM__TRY(own(params, p));
     memcpy(p->owned, values, (size_t)mdldm__param_elements(p) * sizeof(float));
+    return MDLDM_OK;
+}
+
+mdldm_status mdldm__param_set_i8(mdldm__params *params, int32_t index, const int8_t *values)
+{
+    mdldm__param *p = &params->items[index];
+    assert(p->integer);
+    MDLDM__TRY(own(params, p));
+    memcpy(p->owned, values, (size_t)mdldm__param_elements(p));
     return MDLDM_OK;
 }
 
@@ -135,6 +153,11 @@ void mdldm__param_get(const mdldm__param *param, float *out)
     const unsigned char *bytes = param->data; /* a mapped file promises no alignment */
     if (param->dtype == MDLDM_F32) {
         memcpy(out, bytes, (size_t)count * sizeof(float));
+        return;
+    }
+    if (param->dtype == MDLDM_I8) {
+        for (int64_t i = 0; i < count; i++)
+            out[i] = (float)((const int8_t *)param->data)[i];
         return;
     }
     for (int64_t i = 0; i < count; i++) {

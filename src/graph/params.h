@@ -23,9 +23,10 @@ typedef struct mdldm__param {
     mdldm__init init;
     float init_a;
     const void *data; /* values, canonical order; NULL until bound */
-    int32_t dtype;    /* of data: F32, F16, BF16 */
+    int32_t dtype;    /* of data: F32, F16, BF16; I8 when integer */
+    int32_t integer;  /* 1: the values are I8 (declared so, and the graph reads them so) */
     int32_t mapped;   /* data lies in a mapped file */
-    float *owned;     /* data when this table owns it */
+    void *owned;      /* data when this table owns it: floats, or int8_t */
 } mdldm__param;
 
 typedef struct mdldm__params {
@@ -47,6 +48,8 @@ int64_t mdldm__param_elements(const mdldm__param *param);
 mdldm_status mdldm__params_randomize(mdldm__params *params, uint64_t seed);
 /* Replaces the values by a copy of values[elements]. */
 mdldm_status mdldm__param_set(mdldm__params *params, int32_t index, const float *values);
+/* The same for I8. */
+mdldm_status mdldm__param_set_i8(mdldm__params *params, int32_t index, const int8_t *values);
 /* Copies the values as float32, whatever their type. */
 void mdldm__param_get(const mdldm__param *param, float *out);
 /* The table as the backend's store_open wants it; free with mdldm__free. NULL: out of memory. */

@@ -12,7 +12,7 @@
 
 typedef struct mdldm__st_tensor {
     char *name;
-    int32_t dtype; /* mdldm_dtype (I32 too, for tests and checkpoints); others: -1, kept in the listing */
+    int32_t dtype; /* mdldm_dtype (I32 too, for tests and checkpoints, I8 for quantised weights); others: -1, kept in the listing */
     char dtype_name[16]; /* "BF16", "F8_E4M3FNUZ" */
     int32_t rank;
     int64_t dims[8];

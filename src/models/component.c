@@ -86,6 +86,12 @@ mdldm_status mdldm__component_create(mdldm__env *env, const char *where, json_t 
     return MDLDM_OK;
 }
 
+/* Quantised weights lie where no reader of floats looks. */
+static const char *stem_of(const mdldm__component *c)
+{
+    return c->kind == MDLDM__UNET_2D && c->unet.q8_groups > 0 ? "mdldm_int8_model" : "diffusion_pytorch_model";
+}
+
 mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__component **out)
 {
     *out = NULL;
@@ -100,7 +106,7 @@ mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__c
     if (status != MDLDM_OK)
         return status;
     mdldm__component *c = *out;
-    status = mdldm__safetensors_open_set(env, folder, "diffusion_pytorch_model", &c->files, &c->file_count);
+    status = mdldm__safetensors_open_set(env, folder, stem_of(c), &c->files, &c->file_count);
     if (status == MDLDM_OK)
         status = mdldm__component_bind_files(env, folder, c);
     if (status != MDLDM_OK) {
@@ -134,7 +140,7 @@ static mdldm_status save_weights(mdldm__env *env, const mdldm__component *c, con
     }
     for (int32_t i = 0; status == MDLDM_OK && i < c->params.count; i++) {
         const mdldm__param *p = &c->params.items[i];
-        size_t size = p->dtype == MDLDM_F32 ? 4 : 2;
+        size_t size = p->dtype == MDLDM_F32 ? 4 : p->dtype == MDLDM_I8 ? 1 : 2;
         status = mdldm__st_writer_data(w, p->data, (size_t)mdldm__param_elements(p) * size);
     }
     if (status != MDLDM_OK) {
@@ -148,7 +154,7 @@ mdldm_status mdldm__component_save(mdldm__env *env, const mdldm__component *c, c
 {
     MDLDM__TRY(mdldm__mkdir_p(env, folder));
     char *config = mdldm__path_join(env, folder, "config.json");
-    char *weights = mdldm__path_join(env, folder, "diffusion_pytorch_model.safetensors");
+    char *weights = mdldm__strprintf(env, "%s/%s.safetensors", folder, stem_of(c));
     mdldm_status status = config == NULL || weights == NULL ? mdldm__oom(env, "a path") : MDLDM_OK;
     if (status == MDLDM_OK)
         status = mdldm__json_write(env, config, c->config);

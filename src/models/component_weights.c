@@ -58,6 +58,41 @@ static void shape_text(const int64_t *dims, int32_t rank, char *text, size_t cap
         snprintf(text + used, capacity - used, "]");
 }
 
+static int ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* What quantised layers divide by or multiply with: scales above 0, ranges that hold 0 and more. Both are
+ * small. */
+static mdldm_status check_q8(mdldm__env *env, const char *where, const mdldm__param *p)
+{
+    int scale = ends_with(p->name, ".weight_scale"), range = ends_with(p->name, ".input_range");
+    if (!scale && !range)
+        return MDLDM_OK;
+    int64_t count = mdldm__param_elements(p);
+    float *values = mdldm__calloc(env, (size_t)count, sizeof *values);
+    if (values == NULL)
+        return mdldm__oom(env, p->name);
+    mdldm__param_get(p, values);
+    mdldm_status status = MDLDM_OK;
+    for (int64_t i = 0; scale && i < count && status == MDLDM_OK; i++)
+        if (!(values[i] > 0.0f))
+            status = mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: tensor %s holds %g at index %lld; scales are above 0",
+                                  where, p->name, (double)values[i], (long long)i);
+    for (int64_t g = 0; range && g < count / 2 && status == MDLDM_OK; g++) {
+        float low = values[2 * g], high = values[2 * g + 1], step = (high - low) / 255.0f;
+        if (!(low <= 0.0f && high >= 0.0f && step >= MDLDM__Q8_LEAST_STEP && step <= MDLDM__Q8_MOST_STEP))
+            status = mdldm__error(env, MDLDM_ERROR_FORMAT,
+                                  "%s: tensor %s: group %lld has the range %g to %g; one that holds 0 and is "
+                                  "neither empty nor boundless is expected",
+                                  where, p->name, (long long)g, (double)low, (double)high);
+    }
+    mdldm__free(env, values);
+    return status;
+}
+
 static mdldm_status bind_one(mdldm__env *env, const char *where, mdldm__param *p, const mdldm__st_tensor *t)
 {
     if (!same_shape(p, t)) {
@@ -67,14 +102,15 @@ static mdldm_status bind_one(mdldm__env *env, const char *where, mdldm__param *p
         return mdldm__error(env, MDLDM_ERROR_FORMAT, "%s: tensor %s has shape %s, but the config asks for %s",
                             where, t->name, have, want);
     }
-    if (t->dtype != MDLDM_F32 && t->dtype != MDLDM_F16 && t->dtype != MDLDM_BF16)
-        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
-                            "%s: tensor %s has type %s; supported: F32|F16|BF16", where, t->name, t->dtype_name);
+    int is_float = t->dtype == MDLDM_F32 || t->dtype == MDLDM_F16 || t->dtype == MDLDM_BF16;
+    if (p->integer ? t->dtype != MDLDM_I8 : !is_float)
+        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED, "%s: tensor %s has type %s; supported: %s", where,
+                            t->name, t->dtype_name, p->integer ? "I8" : "F32|F16|BF16");
     MDLDM__TRY(mdldm__st_check_finite(env, where, t));
     p->data = t->data;
     p->dtype = t->dtype;
     p->mapped = t->copy == NULL;
-    return MDLDM_OK;
+    return check_q8(env, where, p);
 }
 
 /* used: one byte per tensor, file after file. */

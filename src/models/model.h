@@ -10,6 +10,7 @@
 #include "io/safetensors.h"
 
 #define MDLDM__MAX_LEVELS 16
+#define MDLDM__MAX_Q8_GROUPS 1000
 
 typedef enum mdldm__component_kind {
     MDLDM__VQ_MODEL = 0,
@@ -46,6 +47,7 @@ typedef struct mdldm__unet_config {
     int32_t norm_num_groups, attn_norm_num_groups /* 0: as the block's default */;
     int32_t num_class_embeds, class_embed_timestep;
     float freq_shift, mid_block_scale_factor, dropout, norm_eps;
+    int32_t q8_groups; /* quantization_config: groups of timesteps with ranges of their own; 0: floats */
 } mdldm__unet_config;
 
 typedef struct mdldm__component {
@@ -84,7 +86,8 @@ typedef struct mdldm__text {
  * decode: "latent" [n,h,w,latent] F32 (unscaled), quantized inside when quantize is 1 -> "pixels" F32.
  * unet: "sample" [n,h,w,c] F32, "time_proj" [n,1,1,time dim] F32 (mdldm__unet_time_proj), "label" I32
  *       [n,1,1,1] when num_class_embeds, or "class_proj" F32 when class_embed_type is timestep,
- *       "timestep" F32 [n,1,1,1] when fourier (1/t) -> "output" [n,h,w,out] F32.
+ *       "timestep" F32 [n,1,1,1] when fourier (1/t), "group" I32 [n,1,1,1] when its layers are in eight
+ *       bits (mdldm__unet_q8_group) -> "output" [n,h,w,out] F32.
  * They return the output's id and leave errors in g->status. */
 mdldm__tensor mdldm__autoencoder_encode(mdldm__graph *g, const mdldm__component *c, mdldm__tensor pixels);
 mdldm__tensor mdldm__autoencoder_decode(mdldm__graph *g, const mdldm__component *c, mdldm__tensor latent);
@@ -105,6 +108,9 @@ void mdldm__autoencoder_decode_graph(mdldm__graph *g, const mdldm__component *c,
 int32_t mdldm__unet_time_width(const mdldm__component *c);
 mdldm_status mdldm__unet_time_proj(mdldm__env *env, const mdldm__component *c, const double *timesteps,
                                    int64_t n, float *out);
+
+/* Group of a timestep 0..train_timesteps-1, which may be fractional or outside. */
+int32_t mdldm__unet_q8_group(int32_t groups, double timestep, int64_t train_timesteps);
 
 /* ---- Configs and components (models/autoencoder_config.c, unet_config.c, component.c) ---- */
 /* Resolves config.json of the class; every key is honoured or refused by name. where: for messages. */
@@ -149,5 +155,6 @@ int32_t mdldm__autoencoder_factor(const mdldm__autoencoder_config *config);
 /* Persons, not counting the unconditional row; and that row's index or -1. */
 int64_t mdldm__model_class_count(const mdldm_model *m);
 int64_t mdldm__model_null_class(const mdldm_model *m);
+int64_t mdldm__model_train_timesteps(const mdldm_model *m);
 
 #endif

@@ -67,6 +67,12 @@ int64_t mdldm__model_class_count(const mdldm_model *m)
     return m->unet->unet.num_class_embeds - (mdldm__model_null_class(m) >= 0);
 }
 
+int64_t mdldm__model_train_timesteps(const mdldm_model *m)
+{
+    const json_t *steps = json_object_get(m->scheduler, "num_train_timesteps");
+    return json_is_integer(steps) ? json_integer_value(steps) : 1000; /* diffusers' default */
+}
+
 static mdldm_status check_classes(mdldm__env *env, const char *where, const mdldm_model *m)
 {
     const json_t *names = json_object_get(m->extra, "class_names");

@@ -12,7 +12,7 @@ static const char *const UNET_KEYS[] = {
     "up_block_types", "block_out_channels", "layers_per_block", "mid_block_scale_factor",
     "downsample_padding", "downsample_type", "upsample_type", "dropout", "act_fn", "attention_head_dim",
     "norm_num_groups", "attn_norm_num_groups", "norm_eps", "resnet_time_scale_shift", "add_attention",
-    "class_embed_type", "num_class_embeds", "num_train_timesteps", NULL};
+    "class_embed_type", "num_class_embeds", "num_train_timesteps", "quantization_config", NULL};
 
 /* Indices into these lists; get_down_block and get_up_block drop the prefix "UNetRes". */
 enum { BLOCK_PLAIN = 0, BLOCK_ATTENTION = 1, BLOCK_RESNET = 2 };
@@ -85,6 +85,27 @@ static void read_class_embedding(mdldm__config_reader *r, mdldm__unet_config *ou
     out->num_class_embeds = 0; /* diffusers builds no table then */
 }
 
+/* diffusers' key for quantised weights, with a method of ours, which it refuses by name:
+ * {"quant_method": "mdldm_int8", "format": 1, "timestep_groups": 8} */
+static void read_quantization(mdldm__config_reader *r, mdldm__unet_config *out)
+{
+    const json_t *object = mdldm__config_value(r, "quantization_config", NULL);
+    if (object == NULL)
+        return;
+    const char *method = json_string_value(json_object_get(object, "quant_method"));
+    if (method == NULL || strcmp(method, "mdldm_int8") != 0 ||
+        json_integer_value(json_object_get(object, "format")) != 1) {
+        mdldm__config_refuse(r, "quantization_config", "null, quant_method \"mdldm_int8\" of format 1");
+        return;
+    }
+    mdldm__config_reader inner = {r->env, r->where, object, MDLDM_OK};
+    out->q8_groups = mdldm__config_int(&inner, "timestep_groups", 0, 1, MDLDM__MAX_Q8_GROUPS);
+    if (inner.status == MDLDM_OK && out->q8_groups == 0)
+        mdldm__config_refuse(&inner, "timestep_groups", "1 to 1000");
+    if (r->status == MDLDM_OK)
+        r->status = inner.status;
+}
+
 mdldm_status mdldm__unet_config_parse(mdldm__env *env, const char *where, const json_t *config,
                                       mdldm__unet_config *out)
 {
@@ -119,6 +140,7 @@ mdldm_status mdldm__unet_config_parse(mdldm__env *env, const char *where, const 
     out->scale_shift = mdldm__config_choice(&r, "resnet_time_scale_shift", "default|scale_shift", 0, 0);
     out->add_attention = mdldm__config_bool(&r, "add_attention", 1);
     read_class_embedding(&r, out);
+    read_quantization(&r, out);
     /* num_train_timesteps matters for time_embedding_type "learned" only, which is refused above. */
     mdldm__config_optional_int(&r, "num_train_timesteps", 0, 0, 1, 1 << 30);
     if (r.status == MDLDM_OK && !out->fourier &&

@@ -127,6 +127,7 @@ mdldm__tensor mdldm__unet_describe(mdldm__graph *g, const mdldm__component *c, i
                                           .eps = config->norm_eps,
                                           .rescale_output_factor = 1.0f};
 
+    g->q8_groups = config->q8_groups;
     mdldm__tensor x = mdldm__graph_input(g, "sample", MDLDM_F32, n, h, w, config->in_channels);
     /* GaussianFourierProjection(scale=16): frequencies that are drawn once and never trained. They are
      * read on the host (mdldm__unet_time_proj), so only the declaration concerns the graph. */

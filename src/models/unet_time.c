@@ -39,6 +39,12 @@ static void fourier(const float *weights, double t, int32_t half, float *row)
     }
 }
 
+int32_t mdldm__unet_q8_group(int32_t groups, double timestep, int64_t train_timesteps)
+{
+    double g = floor(timestep * (double)groups / (double)train_timesteps);
+    return g > 0.0 ? g < (double)groups ? (int32_t)g : groups - 1 : 0;
+}
+
 mdldm_status mdldm__unet_time_proj(mdldm__env *env, const mdldm__component *c, const double *timesteps,
                                    int64_t n, float *out)
 {

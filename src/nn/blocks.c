@@ -29,6 +29,7 @@ mdldm__tensor mdldm__nn_resnet(mdldm__graph *g, const char *name, mdldm__tensor 
     mdldm__tensor h = mdldm__nn_group_norm(g, "norm1", x0, x1, MDLDM__NONE, spec->groups, spec->eps, 1);
     h = resample_by_two(g, h, resample);
     mdldm__tensor skip = resample_by_two(g, x0, resample);
+    h = mdldm__graph_quantize(g, h, "conv1.input_range");
     h = mdldm__nn_conv(g, "conv1", h, MDLDM__NONE, out_channels, 3);
 
     mdldm__tensor scale_shift = MDLDM__NONE;
@@ -40,12 +41,17 @@ mdldm__tensor mdldm__nn_resnet(mdldm__graph *g, const char *name, mdldm__tensor 
     h = mdldm__nn_group_norm(g, "norm2", h, MDLDM__NONE, scale_shift, spec->groups, spec->eps, 1);
     if (spec->dropout > 0.0f && g->training)
         h = mdldm__graph_dropout(g, h, spec->dropout);
+    h = mdldm__graph_quantize(g, h, "conv2.input_range");
     h = mdldm__nn_conv(g, "conv2", h, MDLDM__NONE, out_channels, 3);
 
     /* Two sources always change the number of channels: their sum exceeds the output's. */
     assert(g->status != MDLDM_OK || x1 == MDLDM__NONE || in_channels != out_channels);
-    if (in_channels != out_channels)
+    if (in_channels != out_channels) { /* both sources by one range */
+        skip = mdldm__graph_quantize(g, skip, "conv_shortcut.input_range");
+        if (x1 != MDLDM__NONE)
+            x1 = mdldm__graph_quantize(g, x1, "conv_shortcut.input_range");
         skip = mdldm__nn_conv(g, "conv_shortcut", skip, x1, out_channels, 1);
+    }
     float scale = 1.0f / spec->output_scale_factor;
     mdldm__tensor y = mdldm__graph_add(g, skip, h, scale, scale);
     mdldm__graph_segment_end(g);
@@ -70,10 +76,12 @@ mdldm__tensor mdldm__nn_attention(mdldm__graph *g, const char *name, mdldm__tens
     mdldm__tensor h = x;
     if (spec->groups > 0)
         h = mdldm__nn_group_norm(g, "group_norm", x, MDLDM__NONE, MDLDM__NONE, spec->groups, spec->eps, 0);
+    h = mdldm__graph_quantize(g, h, "to_q.input_range"); /* of to_k and to_v too */
     mdldm__tensor q = mdldm__nn_linear(g, "to_q", h, inner); /* [n,H,W,heads*head_dim] */
     mdldm__tensor k = mdldm__nn_linear(g, "to_k", h, inner);
     mdldm__tensor v = mdldm__nn_linear(g, "to_v", h, inner);
     h = mdldm__graph_attention(g, q, k, v, (int32_t)heads, (float)(1.0 / sqrt((double)head_dim)));
+    h = mdldm__graph_quantize(g, h, "to_out.0.input_range");
     h = mdldm__nn_linear(g, "to_out.0", h, c);
     float scale = 1.0f / spec->rescale_output_factor;
     mdldm__tensor y = mdldm__graph_add(g, h, x, scale, scale);

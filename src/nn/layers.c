@@ -20,12 +20,16 @@ static mdldm__tensor conv(mdldm__graph *g, const char *name, mdldm__tensor x0, m
 {
     int64_t in = channels(g, x0, x1);
     float bound = default_bound(in * kernel * kernel);
+    int q8 = mdldm__graph_is_q8(g, x0);
     mdldm__graph_push(g, "%s", name);
-    mdldm__tensor w = mdldm__graph_param(g, "weight", 4, out_channels, in, kernel, kernel,
-                                         MDLDM__INIT_UNIFORM, bound);
+    mdldm__tensor w = q8 ? MDLDM__NONE
+                         : mdldm__graph_param(g, "weight", 4, out_channels, in, kernel, kernel,
+                                              MDLDM__INIT_UNIFORM, bound);
     mdldm__tensor b = mdldm__graph_param(g, "bias", 1, out_channels, 1, 1, 1, MDLDM__INIT_UNIFORM, bound);
-    mdldm__tensor y = mdldm__graph_conv(g, x0, x1, w, b, stride, pad_before, pad_before, pad_after,
-                                        pad_after);
+    mdldm__tensor y = q8 ? mdldm__graph_conv_q8(g, x0, x1, 4, out_channels, kernel, b, stride, pad_before,
+                                                pad_after)
+                         : mdldm__graph_conv(g, x0, x1, w, b, stride, pad_before, pad_before, pad_after,
+                                             pad_after);
     mdldm__graph_pop(g);
     return y;
 }
@@ -40,11 +44,14 @@ mdldm__tensor mdldm__nn_linear(mdldm__graph *g, const char *name, mdldm__tensor 
 {
     int64_t in = mdldm__graph_dims(g, x)[3];
     float bound = default_bound(in);
+    int q8 = mdldm__graph_is_q8(g, x);
     mdldm__graph_push(g, "%s", name);
-    mdldm__tensor w = mdldm__graph_param(g, "weight", 2, out_features, in, 1, 1, MDLDM__INIT_UNIFORM,
-                                         bound);
+    mdldm__tensor w = q8 ? MDLDM__NONE
+                         : mdldm__graph_param(g, "weight", 2, out_features, in, 1, 1, MDLDM__INIT_UNIFORM,
+                                              bound);
     mdldm__tensor b = mdldm__graph_param(g, "bias", 1, out_features, 1, 1, 1, MDLDM__INIT_UNIFORM, bound);
-    mdldm__tensor y = mdldm__graph_linear(g, x, w, b);
+    mdldm__tensor y = q8 ? mdldm__graph_conv_q8(g, x, MDLDM__NONE, 2, out_features, 1, b, 1, 0, 0)
+                         : mdldm__graph_linear(g, x, w, b);
     mdldm__graph_pop(g);
     return y;
 }
@@ -68,6 +75,7 @@ mdldm__tensor mdldm__nn_group_norm(mdldm__graph *g, const char *name, mdldm__ten
 mdldm__tensor mdldm__nn_downsample(mdldm__graph *g, const char *name, mdldm__tensor x, int32_t padding)
 {
     mdldm__graph_push(g, "%s", name);
+    x = mdldm__graph_quantize(g, x, "conv.input_range");
     mdldm__tensor y = conv(g, "conv", x, MDLDM__NONE, mdldm__graph_dims(g, x)[3], 3, 2, padding,
                            padding > 0 ? padding : 1);
     mdldm__graph_pop(g);
@@ -77,7 +85,7 @@ mdldm__tensor mdldm__nn_downsample(mdldm__graph *g, const char *name, mdldm__ten
 mdldm__tensor mdldm__nn_upsample(mdldm__graph *g, const char *name, mdldm__tensor x)
 {
     mdldm__graph_push(g, "%s", name);
-    mdldm__tensor y = mdldm__graph_upsample2(g, x);
+    mdldm__tensor y = mdldm__graph_quantize(g, mdldm__graph_upsample2(g, x), "conv.input_range");
     y = mdldm__nn_conv(g, "conv", y, MDLDM__NONE, mdldm__graph_dims(g, x)[3], 3);
     mdldm__graph_pop(g);
     return y;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Layers and blocks of diffusers on the graph builder. Each pushes its own name, so that parameters
- * carry diffusers' names; activations are NHWC. Initial values are torch's defaults. */
+ * carry diffusers' names; activations are NHWC. Initial values are torch's defaults. A convolution or
+ * linear layer on what mdldm__graph_quantize made U8 is one in eight bits: the blocks quantise before their
+ * large layers, and it does nothing in graphs that have none. */
 #ifndef MDLDM_NN_LAYERS_H
 #define MDLDM_NN_LAYERS_H
 

@@ -120,6 +120,9 @@ static mdldm_status open_trainer(mdldm_trainer *t, mdldm_dataset *d, const mdldm
     if (t->component == NULL)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "the model has no %s to train",
                             t->stage == &mdldm__stage_vq ? "autoencoder" : "UNet");
+    if (t->component->kind == MDLDM__UNET_2D && t->component->unet.q8_groups > 0)
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "the model's UNet is quantised and cannot be trained: train the model it was made from");
     MDLDM__TRY(check_output_dir(t));
     if (mdldm_dataset_count(d) == 0)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "the data set is empty");

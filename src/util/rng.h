@@ -20,6 +20,7 @@ typedef enum mdldm__rng_stream {
     MDLDM__RNG_LABEL_DROP = 8,   /* item: running sample number */
     MDLDM__RNG_DROPOUT = 9,      /* item: micro step */
     MDLDM__RNG_CODEBOOK = 10,    /* k-means start and dead-code restarts; item: step */
+    MDLDM__RNG_CALIBRATION = 12, /* timesteps and noise of images that set ranges; item: image */
     MDLDM__RNG_VALIDATION = 11   /* fixed timesteps and noise; item: data item */
 } mdldm__rng_stream;
 

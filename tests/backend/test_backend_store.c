@@ -290,7 +290,7 @@ static void inference_borrows_values(void **state)
         assert_non_null(bits[i]);
         assert_non_null(rounded[i]);
         for (int64_t k = 0; k < count; k++) {
-            bits[i][k] = mdldm__float_to_bf16(s.c.params.items[i].owned[k]);
+            bits[i][k] = mdldm__float_to_bf16(((const float *)s.c.params.items[i].owned)[k]);
             rounded[i][k] = mdldm__bf16_to_float(bits[i][k]);
         }
         op_session_expect_ok(&s, b->store_bind(s.store, i, bits[i], MDLDM_BF16));

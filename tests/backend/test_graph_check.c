@@ -65,7 +65,7 @@ static void conv_half(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype =
 static void conv_weight_shape(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
 static void conv_param_index(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->param = 99; }
 static void conv_role(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->role = 9; }
-static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 29; }
+static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 31; }
 static void conv_empty_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = 0; }
 static void conv_huge_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = INT64_MAX / 2; }
 static void conv_frozen(op_case *c, mdldm_graph_op *op) { c->params.items[input(c, op, 2)->param].trainable = 0; }
@@ -96,10 +96,35 @@ static void loss_weight(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[
 static void dropout_p(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.dropout.p = 1; }
 static void dropout_seed(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dims[3] = 1; }
 
+static void q8_range(op_case *c, mdldm_graph_op *op)
+{
+    mdldm_graph_tensor *t = input(c, op, 1);
+    t->dims[1] = c->params.items[t->param].dims[1] = 3;
+}
+static void q8_group(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
+static void q8_float_result(op_case *c, mdldm_graph_op *op) { output(c, op, 0)->dtype = MDLDM_F32; }
+static void q8_output(op_case *c, mdldm_graph_op *op) { output(c, op, 0)->flags = MDLDM_TENSOR_OUTPUT; }
+static void q8_float_source(op_case *c, mdldm_graph_op *op) { (void)c; op->in[0] = 0; }
+static void q8_float_weight(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dtype = MDLDM_F32; }
+static void q8_scale(op_case *c, mdldm_graph_op *op)
+{
+    mdldm_graph_tensor *t = input(c, op, 3);
+    t->dims[0] = c->params.items[t->param].dims[0] = 5;
+}
+static void q8_scale_type(op_case *c, mdldm_graph_op *op) { input(c, op, 3)->dtype = MDLDM_I8; }
+static void q8_stride(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.conv.stride_w = 0; }
+static void q8_integer_source(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype = MDLDM_I8; }
+static void q8_terms(op_case *c, mdldm_graph_op *op)
+{
+    mdldm_graph_tensor *t = input(c, op, 2);
+    t->dims[1] = c->params.items[t->param].dims[1] = 7300; /* times 9 */
+}
+
 static void mistakes_are_named(void **state)
 {
     (void)state;
-    static const char conv[] = "conv 3x3, two sources", norm[] = "group norm, two sources, scale and shift";
+    static const char conv[] = "conv 3x3, two sources", norm[] = "group norm, two sources, scale and shift",
+                      q8[] = "q8 conv 3x3";
     static const struct {
         const char *name;
         int32_t kind;
@@ -118,11 +143,11 @@ static void mistakes_are_named(void **state)
         {conv, MDLDM_OP_CONV, conv_writes_input, "must be an activation"},
         {conv, MDLDM_OP_CONV, conv_mixed_types, "is BF16, the ones before it F32"},
         {conv, MDLDM_OP_CONV, conv_integer, "is I32, it must be F32 or BF16"},
-        {conv, MDLDM_OP_CONV, conv_half, "none of F32, BF16 and I32"},
+        {conv, MDLDM_OP_CONV, conv_half, "none of F32, BF16, I32, I8 and U8"},
         {conv, MDLDM_OP_CONV, conv_weight_shape, "its parameter 'conv.weight'"},
         {conv, MDLDM_OP_CONV, conv_param_index, "the store does not have"},
         {conv, MDLDM_OP_CONV, conv_role, "unknown role"},
-        {conv, MDLDM_OP_CONV, conv_kind, "kind 29 is unknown"},
+        {conv, MDLDM_OP_CONV, conv_kind, "kind 31 is unknown"},
         {conv, MDLDM_OP_CONV, conv_empty_tensor, "size below 1"},
         {conv, MDLDM_OP_CONV, conv_huge_tensor, "beyond 2^40"},
         {conv, MDLDM_OP_CONV, conv_frozen, "not trainable"},
@@ -147,6 +172,17 @@ static void mistakes_are_named(void **state)
         {"l2 loss, weight per image", MDLDM_OP_LOSS, loss_weight, "weight has shape"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_p, "p < 1"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_seed, "seed has shape"},
+        {q8, MDLDM_OP_QUANTIZE, q8_range, "the range has shape"},
+        {q8, MDLDM_OP_QUANTIZE, q8_group, "group has shape"},
+        {q8, MDLDM_OP_QUANTIZE, q8_float_result, "is F32, it must be U8"},
+        {q8, MDLDM_OP_QUANTIZE, q8_output, "can be neither an input nor an output"},
+        {q8, MDLDM_OP_CONV_Q8, q8_float_source, "is F32, it must be U8"},
+        {q8, MDLDM_OP_CONV_Q8, q8_float_weight, "is F32, it must be I8"},
+        {q8, MDLDM_OP_CONV_Q8, q8_scale, "the weight's scale has shape"},
+        {q8, MDLDM_OP_CONV_Q8, q8_scale_type, "is I8, it must be F32"},
+        {q8, MDLDM_OP_CONV_Q8, q8_stride, "stride"},
+        {q8, MDLDM_OP_CONV_Q8, q8_integer_source, "is I8 and must be a parameter"},
+        {q8, MDLDM_OP_CONV_Q8, q8_terms, "65535 products"},
     };
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
         op_case c;
@@ -189,7 +225,7 @@ static void damage(op_case *c, uint64_t round)
     int32_t tensor = (int32_t)(r[2] % (uint32_t)(c->graph.tensor_count + 2)) - 1;
     switch (r[3] % 9) {
     case 0:
-        op->in[r[4] % 6] = tensor;
+        op->in[r[4] % 7] = tensor;
         break;
     case 1:
         op->out[r[4] % MDLDM_OP_OUTPUTS] = tensor;
@@ -206,7 +242,7 @@ static void damage(op_case *c, uint64_t round)
         t->dims[r[4] % 4] += (int64_t)(r[5] % 5) - 2;
         break;
     case 5:
-        t->dtype = (int32_t)(r[4] % 5);
+        t->dtype = (int32_t)(r[4] % 7);
         break;
     case 6:
         t->role = (int32_t)(r[4] % 5);
@@ -231,9 +267,10 @@ static void run_damaged(op_case *c, mdldm_device *device)
     mdldm_binding bindings[64];
     int count = 0;
     assert_non_null(params);
-    assert_int_equal(backend->store_open(device, params, c->params.count, MDLDM_STORE_TRAIN, &store), MDLDM_OK);
+    int32_t flags = op_case_store_flags(c, MDLDM_STORE_TRAIN);
+    assert_int_equal(backend->store_open(device, params, c->params.count, flags, &store), MDLDM_OK);
     for (int32_t i = 0; i < c->params.count; i++)
-        assert_int_equal(backend->store_bind(store, i, c->params.items[i].data, MDLDM_F32), MDLDM_OK);
+        assert_int_equal(backend->store_bind(store, i, c->params.items[i].data, c->params.items[i].dtype), MDLDM_OK);
     if (backend->plan_compile(device, store, &desc, 0, &plan) == MDLDM_OK) {
         for (int32_t i = 0; i < desc.tensor_count && count < 64; i++) {
             const mdldm_graph_tensor *t = &desc.tensors[i];
@@ -281,7 +318,7 @@ static void damaged_graphs_are_safe(void **state)
         op_case_open(&c, list[round % (uint64_t)cases]);
         damage(&c, round);
         assert_int_equal(mdldm__backend_reference.device_open(&h.host, "", 1, &device), MDLDM_OK);
-        if (check(&h, &c, MDLDM_STORE_TRAIN) == MDLDM_OK) {
+        if (check(&h, &c, op_case_store_flags(&c, MDLDM_STORE_TRAIN)) == MDLDM_OK) {
             run_damaged(&c, device);
             accepted++;
         } else {

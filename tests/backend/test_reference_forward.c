@@ -56,7 +56,7 @@ static double joined(const view *v, int64_t n, int64_t c, int64_t h, int64_t w)
 
 static double param(const view *v, int slot, int64_t i)
 {
-    return v->c->params.items[v->c->graph.tensors[v->op->in[slot]].param].owned[i];
+    return ((const float *)v->c->params.items[v->c->graph.tensors[v->op->in[slot]].param].owned)[i];
 }
 
 static int64_t joined_channels(const view *v)
@@ -254,7 +254,7 @@ static void forward_formulas(void **state)
         op_family family;
         int32_t act;
         op_case_name(i, &family, &act);
-        if (act != MDLDM_F32 || family == OP_FAMILY_BLOCK)
+        if (act != MDLDM_F32 || family == OP_FAMILY_BLOCK || family == OP_FAMILY_Q8_BLOCK)
             continue;
         op_case c;
         op_case_open(&c, i);
@@ -306,7 +306,7 @@ static void entropy_formula(void **state)
                         double distance = 0;
                         for (int64_t j = 0; j < d; j++)
                             distance += pow((double)c.feeds[0].values[n * d + j] -
-                                            c.params.items[0].owned[k * d + j], 2);
+                                            ((const float *)c.params.items[0].owned)[k * d + j], 2);
                         double p = exp(-distance / op->attr.vq.temperature);
                         if (pass == 0) {
                             sum += p;

@@ -43,7 +43,7 @@ width() { awk -v w="$1" 'length > w { exit 1 }' "$work/out"; }
 help_is_good() {
     run 0 "$1" --help && out "usage: mdldm-$1" && out "default" && silent err && width 80
 }
-for p in simulate preprocess train-vqvae train generate info; do
+for p in simulate preprocess train-vqvae train generate quantize info; do
     check "$p --help" help_is_good $p
     version_is_good() { run 0 $p --version && grep -qx "mdldm-$p [0-9]*\.[0-9]*\.[0-9]*" "$work/out"; }
     check "$p --version" version_is_good
@@ -72,6 +72,7 @@ check "preprocess says which flag is missing" needs preprocess --raw_data_dir
 check "train says which flag is missing" needs train --output_dir
 check "train-vqvae says which flag is missing" needs train-vqvae --output_dir
 check "generate says which flag is missing" needs generate --model_path
+check "quantize says which flag is missing" needs quantize --model_path
 backend() { run 1 info --backend nosuch && err "nosuch"; }
 check "an unknown backend is an error" backend
 
@@ -210,6 +211,17 @@ one_class() {
         cmp "$work/one/ID_2_0001_seed5.png" "$work/gen/ID_2_0001_seed5.png"
 }
 check "generate --class_label NAME: the same image, other batches or not" one_class
+quantises() {
+    run 0 quantize --model_path "$work/ldm" --calibration "$work/sim" --output "$work/q8" --calibration_images 1 \
+        --calibration_steps 2 --threads 1 --quiet && silent out && [ -s "$work/q8/unet/mdldm_int8_model.safetensors" ] &&
+        run 0 info "$work/q8" && out 'int8, ranges for 8 groups of timesteps' &&
+        run 0 generate --model_path "$work/q8" --scheduler ddim --num_inference_steps 3 --threads 1 --quiet \
+            --output_dir "$work/gen8" --num_images 1 --seed 5 && [ -s "$work/gen8/ID_1_0000_seed5.png" ] &&
+        ! cmp -s "$work/gen8/ID_1_0000_seed5.png" "$work/gen/ID_1_0000_seed5.png"
+}
+check "quantize writes a model that info and generate take" quantises
+no_overwrite() { run 1 quantize --model_path "$work/ldm" --output "$work/q8" && err "--overwrite_output"; }
+check "quantize does not replace a model unasked" no_overwrite
 bad_class() { run 2 generate "${sampling[@]}" --class_label nobody --output_dir "$work/bad" && err "ID_1, ID_2"; }
 check "generate names the classes there are" bad_class
 bad_grid() { run 2 generate "${sampling[@]}" --grid 3by4 --output_dir "$work/bad" && err "grid is 3by4"; }

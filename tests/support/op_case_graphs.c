@@ -216,8 +216,9 @@ void op_graph_vq(op_case *c, const int *p)
     if (p[5]) { /* the upper half repeats the lower one */
         assert_int_equal(mdldm__params_randomize(&c->params, 5), MDLDM_OK);
         int64_t half = (int64_t)(p[4] / 2) * p[3];
+        float *book_values = c->params.items[0].owned;
         for (int64_t i = 0; i < half; i++)
-            c->params.items[0].owned[half + i] = c->params.items[0].owned[i];
+            book_values[half + i] = book_values[i];
     }
     finish(c, r.quantized);
     c->differentiable = 0; /* straight-through estimator */

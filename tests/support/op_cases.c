@@ -26,6 +26,8 @@
 #define RESAMPLE(what, ...) OP_FAMILY_RESAMPLE, op_graph_##what, {__VA_ARGS__}
 #define EMBEDDING(...) OP_FAMILY_EMBEDDING, op_graph_embedding, {__VA_ARGS__}
 #define BLOCK(what, ...) OP_FAMILY_BLOCK, op_graph_##what, {__VA_ARGS__}
+#define Q8(...) OP_FAMILY_Q8, op_graph_q8, {__VA_ARGS__}
+#define Q8_BLOCK(what, ...) OP_FAMILY_Q8_BLOCK, op_graph_##what, {__VA_ARGS__}
 #define ONLY_F32 1
 
 static const struct {
@@ -121,6 +123,27 @@ static const struct {
     {"l1 loss", LOSS(2, 5, 7, 3, MDLDM_LOSS_L1, 0), 0},
     {"l2 loss, weight per image", LOSS(3, 4, 4, 5, MDLDM_LOSS_L2, 1), 0},
     {"l1 loss, weight per image", LOSS(3, 4, 4, 5, MDLDM_LOSS_L1, 1), 0},
+    /* as conv; padding the same on the upper sides and on the lower ones; bias 2: and a time bias and a
+     * residual behind it */
+    {"q8 conv 3x3", Q8(2, 8, 8, 16, 0, 32, 3, 1, 1, 1, 1, 1, 1), 0},
+    {"q8 conv 3x3, odd everything", Q8(3, 7, 5, 13, 0, 19, 3, 1, 1, 1, 1, 1, 1), 0},
+    {"q8 conv 3x3, no bias", Q8(1, 6, 6, 16, 0, 65, 3, 1, 1, 1, 1, 1, 0), 0},
+    {"q8 conv 3x3, stride 2", Q8(2, 9, 7, 20, 0, 12, 3, 2, 1, 1, 1, 1, 1), 0},
+    {"q8 conv 3x3, stride 2, right and bottom padding", Q8(2, 8, 10, 18, 0, 18, 3, 2, 0, 0, 1, 1, 1), 0},
+    {"q8 conv 1x1, two sources", Q8(2, 6, 6, 33, 15, 22, 1, 1, 0, 0, 0, 0, 1), 0},
+    {"q8 conv 3x3, two sources", Q8(1, 5, 6, 7, 9, 33, 3, 1, 1, 1, 1, 1, 1), 0},
+    {"q8 conv 3x3, 33x35 map, many channels", Q8(1, 33, 35, 96, 0, 70, 3, 1, 1, 1, 1, 1, 1), 0},
+    {"q8 conv 3x3 on one pixel", Q8(2, 1, 1, 16, 0, 24, 3, 1, 1, 1, 1, 1, 1), 0},
+    {"q8 linear", Q8(5, 1, 1, 37, 0, 51, 1, 1, 0, 0, 0, 0, 1), 0},
+    {"q8 conv 3x3, time bias and residual", Q8(3, 6, 7, 24, 0, 40, 3, 1, 1, 1, 1, 1, 2), 0},
+    {"q8 conv 1x1, residual", Q8(1, 5, 5, 9, 0, 9, 1, 1, 0, 0, 0, 0, 2), 0},
+    /* n, h, w, c in, c out, second source */
+    {"q8 resnet block", Q8_BLOCK(q8_resnet, 2, 8, 8, 32, 32, 0), 0},
+    {"q8 resnet block with shortcut", Q8_BLOCK(q8_resnet, 3, 9, 7, 24, 40, 0), 0},
+    {"q8 resnet block on two sources", Q8_BLOCK(q8_resnet, 1, 6, 8, 32, 24, 16), 0},
+    {"q8 attention block", Q8_BLOCK(q8_attention, 2, 6, 5, 32, 4, 0), 0},
+    {"q8 upsample + conv", Q8_BLOCK(q8_upsample, 2, 6, 5, 16, 0, 0), 0},
+    {"q8 downsample", Q8_BLOCK(q8_downsample, 2, 6, 8, 16, 0, 0), 0},
     /* n, h, w, c in, c out */
     {"resnet block", BLOCK(resnet, 2, 8, 8, 32, 32), 0},
     {"resnet block with shortcut", BLOCK(resnet, 1, 9, 7, 24, 40), 0},
@@ -161,6 +184,11 @@ const char *op_case_name(int index, op_family *family, int32_t *act)
     int entry = entry_of(index, act);
     *family = table[entry].family;
     return table[entry].name;
+}
+
+int32_t op_case_store_flags(const op_case *c, int32_t flags)
+{
+    return c->inference ? 0 : flags;
 }
 
 int op_case_find(const char *name, int32_t act)
@@ -236,7 +264,7 @@ void op_case_open(op_case *c, int index)
     }
     assert_int_equal(mdldm__params_randomize(&c->params, (uint64_t)entry), MDLDM_OK);
     for (int32_t i = 0; i < c->params.count; i++)
-        if (c->params.items[i].trainable)
+        if (c->params.items[i].trainable && !c->inference)
             add_read(c, MDLDM__NONE, i, "gradient of", c->params.items[i].name);
 }
 
@@ -310,7 +338,8 @@ mdldm_status op_case_run(op_case *c, const mdldm_backend *backend, mdldm_device 
     mdldm_store *store = NULL;
     mdldm_param_desc *desc = mdldm__params_desc(&c->params);
     assert_non_null(desc);
-    mdldm_status status = backend->store_open(device, desc, c->params.count, MDLDM_STORE_TRAIN, &store);
+    mdldm_status status = backend->store_open(device, desc, c->params.count, op_case_store_flags(c, MDLDM_STORE_TRAIN),
+                                              &store);
     mdldm__free(&c->env, desc);
     if (status != MDLDM_OK)
         return status;

@@ -18,6 +18,8 @@ typedef enum op_family {
     OP_FAMILY_EMBEDDING,
     OP_FAMILY_VQ,
     OP_FAMILY_LOSS,
+    OP_FAMILY_Q8,       /* eight-bit layers: inference only */
+    OP_FAMILY_Q8_BLOCK, /* those after operations that need not round alike */
     OP_FAMILY_BLOCK /* several operations as models chain them */
 } op_family;
 
@@ -58,6 +60,7 @@ typedef struct op_case {
         double coefficient;
     } terms[4];
     int term_count;
+    int inference; /* 1: no gradients, and weights that a store for training does not take */
     int differentiable; /* 0: straight-through or random, central differences do not apply */
 } op_case;
 
@@ -68,6 +71,8 @@ void op_case_close(op_case *c);
 /* Name and family without building. */
 const char *op_case_name(int index, op_family *family, int32_t *act);
 
+/* flags, or 0 when the case cannot be trained: for store_open. */
+int32_t op_case_store_flags(const op_case *c, int32_t flags);
 /* The case called NAME in F32 (act) or BF16; fails the test when there is none. */
 int op_case_find(const char *name, int32_t act);
 /* Bindings of all feeds and of the reads that are tensors; their number. */

@@ -21,7 +21,7 @@ mdldm_status op_session_open(op_session *s, const mdldm_backend *backend, int ca
     mdldm_param_desc *desc = mdldm__params_desc(&s->c.params);
     assert_non_null(desc);
     mdldm_status status =
-        backend->store_open(s->device, desc, s->c.params.count, store_flags, &s->store);
+        backend->store_open(s->device, desc, s->c.params.count, op_case_store_flags(&s->c, store_flags), &s->store);
     mdldm__free(&s->c.env, desc);
     for (int32_t i = 0; i < s->c.params.count && status == MDLDM_OK; i++)
         status = backend->store_bind(s->store, i, s->c.params.items[i].data, s->c.params.items[i].dtype);

@@ -383,6 +383,42 @@ static void generate(void **state)
     assert_true(torture_run("generate", generate_scenario, NULL, 100) > 100);
 }
 
+/* ---- quantising ---- */
+
+static mdldm_status quantize_body(mdldm_context *ctx, torture *t)
+{
+    (void)t;
+    mdldm_model *m = NULL, *q = NULL;
+    mdldm_options *options = NULL;
+    mdldm_status status = mdldm_model_load(ctx, pipeline, &m);
+    if (status == MDLDM_OK)
+        status = mdldm_options_create(ctx, &options);
+    if (status == MDLDM_OK)
+        status = mdldm_options_set_int(ctx, options, "calibration_images", 1);
+    if (status == MDLDM_OK)
+        status = mdldm_options_set_int(ctx, options, "calibration_steps", 2);
+    if (status == MDLDM_OK)
+        status = mdldm_model_quantize(ctx, m, NULL, options, &q);
+    if (status != MDLDM_OK)
+        assert_null(q);
+    mdldm_options_free(options);
+    mdldm_model_free(q);
+    mdldm_model_free(m);
+    return status;
+}
+
+static mdldm_status quantize_scenario(torture *t, void *user, char sentence[1024])
+{
+    (void)user;
+    return with_context(t, sentence, quantize_body);
+}
+
+static void quantize(void **state)
+{
+    (void)state;
+    assert_true(torture_run("quantize", quantize_scenario, NULL, 100) > 100);
+}
+
 /* ---- training ---- */
 
 static mdldm_stage stage;
@@ -498,6 +534,7 @@ int main(void)
         cmocka_unit_test(model_load_and_save),
         cmocka_unit_test(model_run),
         cmocka_unit_test(generate),
+        cmocka_unit_test(quantize),
         cmocka_unit_test(training),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
