@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * plan_run allocates nothing, in the first run (which packs the weights) or later: every operation
- * forward and backward, on every backend. The program counts what the whole process takes from the C
+ * forward and backward, and whole models, on every backend. The program counts what the whole process takes from the C
  * library's heap, by standing in for malloc and its kin, and looks who asked: nothing of ours may. OpenMP
  * makes its threads in the first run, and oneDNN keeps the arguments of each call in small objects; that
  * these stay small shows that no scratch memory of theirs is among them. */
@@ -18,6 +18,9 @@
 
 #include "../support/backend_list.h"
 #include "../support/op_session.h"
+#include "../support/temp_dir.h"
+#include "../support/train_setup.h"
+#include "api/context.h"
 
 enum { MOST_CALLS = 1 << 16 };
 static int counting;
@@ -153,18 +156,104 @@ static void plan_run_allocates_nothing(void **state)
         check_case(*state, i);
 }
 
+/* ---- Whole models: encode, predict, decode and steps of both stages ---- */
+
+static const mdldm_backend *real;
+static int64_t runs;
+
+static mdldm_status counted_run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count, int32_t flags)
+{
+    counting = 1;
+    mdldm_status status = real->plan_run(plan, bindings, count, flags);
+    counting = 0;
+    runs++;
+    heap_use use = sum_calls();
+    if (use.ours != 0 || use.their_largest > 4096)
+        fail_msg("%s, run %lld: %lld allocations of ours, %zu bytes at once by a library", real->name,
+                 (long long)runs, (long long)use.ours, use.their_largest);
+    return status;
+}
+
+static void must(mdldm_context *ctx, mdldm_status status)
+{
+    if (status != MDLDM_OK)
+        fail_msg("%s", mdldm_context_error(ctx));
+}
+
+static void train_two_steps(mdldm_context *ctx, mdldm_stage stage, mdldm_model *m, mdldm_dataset *data,
+                            const char *precision)
+{
+    const char *const pairs[] = {"mixed_precision", precision, NULL};
+    mdldm_options *options = train_options(ctx, pairs);
+    mdldm_trainer *t = NULL;
+    must(ctx, mdldm_trainer_create(ctx, stage, m, data, options, &t));
+    for (int i = 0; i < 2; i++)
+        must(ctx, mdldm_trainer_step(ctx, t));
+    mdldm_trainer_free(t);
+    mdldm_options_free(options);
+}
+
+static void infer(mdldm_context *ctx, const mdldm_model *autoencoder, const mdldm_model *unet)
+{
+    enum { SIDE = TRAIN_RESOLUTION, CELL = SIDE / 2, PIXELS = 3 * SIDE * SIDE, LATENT = 3 * CELL * CELL };
+    float pixels[PIXELS], latent[LATENT], output[LATENT];
+    const int64_t timestep = 500, label = 1;
+    for (int i = 0; i < PIXELS; i++)
+        pixels[i] = (float)(i % 17) / 8.0f - 1.0f;
+    for (int round = 0; round < 2; round++) {
+        must(ctx, mdldm_encode(ctx, autoencoder, pixels, 1, SIDE, SIDE, latent, LATENT));
+        must(ctx, mdldm_predict(ctx, unet, latent, 1, CELL, CELL, &timestep, &label, output, LATENT));
+        must(ctx, mdldm_decode(ctx, autoencoder, output, 1, CELL, CELL, pixels, PIXELS));
+    }
+}
+
+static void models_allocate_nothing_when_they_run(void **state)
+{
+    real = *state;
+    runs = 0;
+    mdldm_context *ctx = train_context(real->name);
+    mdldm_backend counted = *real;
+    counted.plan_run = counted_run;
+    ctx->backend = &counted;
+    char *folder = temp_dir_make(), images[600], saved[600];
+    snprintf(images, sizeof images, "%s/images", folder);
+    snprintf(saved, sizeof saved, "%s/saved", folder);
+    train_make_images(ctx, images, 8);
+    mdldm_dataset *data = train_dataset(ctx, images);
+    mdldm_model *autoencoder = train_autoencoder(ctx, folder, 3);
+    must(ctx, mdldm_model_save(ctx, autoencoder, saved));
+    mdldm_model *unet = train_unet(ctx, folder, saved, 4);
+    static const char *const precisions[] = {"no", "bf16"};
+    for (int p = 0; p < 2; p++) {
+        must(ctx, mdldm_context_set_precision(ctx, precisions[p]));
+        infer(ctx, autoencoder, unet);
+        train_two_steps(ctx, MDLDM_STAGE_AUTOENCODER, autoencoder, data, precisions[p]);
+        train_two_steps(ctx, MDLDM_STAGE_DIFFUSION, unet, data, precisions[p]);
+    }
+    assert_true(runs >= 2 * (2 * 3 + 2 * 2));
+    mdldm_model_free(unet);
+    mdldm_model_free(autoencoder);
+    mdldm_dataset_free(data);
+    mdldm_context_free(ctx);
+    temp_dir_remove(folder);
+}
+
 int main(void)
 {
     const mdldm_backend *list[MOST_BACKENDS];
-    static struct CMUnitTest tests[1 + MOST_BACKENDS];
-    static char names[MOST_BACKENDS][80];
+    static struct CMUnitTest tests[1 + 2 * MOST_BACKENDS];
+    static char names[2 * MOST_BACKENDS][80];
     backend_divide_all();
-    int backends = backend_list(list), count_of_tests = 0;
-    tests[count_of_tests++] = (struct CMUnitTest)cmocka_unit_test(heap_is_counted);
-    for (int b = 0; b < backends; b++) {
-        snprintf(names[b], sizeof names[b], "%s: plan_run allocates nothing", list[b]->name);
-        tests[count_of_tests++] = (struct CMUnitTest){
-            .name = names[b], .test_func = plan_run_allocates_nothing, .initial_state = (void *)(uintptr_t)list[b]};
-    }
-    return _cmocka_run_group_tests("plan memory", tests, (size_t)count_of_tests, NULL, NULL);
+    int backends = backend_list(list), count = 0;
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(heap_is_counted);
+    for (int b = 0; b < backends; b++)
+        for (int i = 0; i < 2; i++, count++) {
+            snprintf(names[count - 1], sizeof names[0], "%s: %s allocate nothing", list[b]->name,
+                     i == 0 ? "operations" : "models");
+            tests[count] = (struct CMUnitTest){
+                .name = names[count - 1],
+                .test_func = i == 0 ? plan_run_allocates_nothing : models_allocate_nothing_when_they_run,
+                .initial_state = (void *)(uintptr_t)list[b]};
+        }
+    return _cmocka_run_group_tests("plan memory", tests, (size_t)count, NULL, NULL);
 }
