@@ -35,6 +35,10 @@ ISA_FLAGS_avx2 := -mavx2 -mfma
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16 -mavx512vnni
 $(foreach g,isa products,$(foreach x,base avx2 avx512 avx512bf16,$(eval CFLAGS_cpu_$(g)_$(x) := $(ISA_FLAGS) $(ISA_FLAGS_$(x)))))
+# oneDNN 2.6 or 3.x: the system's, or the one in DNNL_PREFIX (include/ and lib/; found there at run time too).
+DNNL_PREFIX ?=
+DNNL_CFLAGS := $(if $(DNNL_PREFIX),-isystem $(DNNL_PREFIX)/include)
+DNNL_LIBS := $(if $(DNNL_PREFIX),-L$(DNNL_PREFIX)/lib -Xlinker -rpath -Xlinker $(DNNL_PREFIX)/lib) -ldnnl
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
 CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 
@@ -66,13 +70,20 @@ $(LIBOUT)/libmdldm.so.$(SOVERSION): $(CORE_OBJ) lib/libmdldm.map
 	$(CC) -shared -Wl,-soname,libmdldm.so.$(SOVERSION) -Wl,--version-script=lib/libmdldm.map -Wl,-z,defs $(LDFLAGS_ALL) $(CORE_OBJ) $(CORE_LIBS) -o $@
 	ln -sf libmdldm.so.$(SOVERSION) $(LIBOUT)/libmdldm.so
 
-$(BUILD)/cpu-plugin/%.o: %.c
+# Changes when DNNL_PREFIX does.
+$(BUILD)/dnnl-prefix: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fopenmp $(CFLAGS_$(notdir $*)) -c $< -o $@
+	@echo '$(DNNL_PREFIX)' | cmp -s - $@ || echo '$(DNNL_PREFIX)' > $@
+.PHONY: FORCE
+FORCE:
 
-$(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map
+$(BUILD)/cpu-plugin/%.o: %.c $(BUILD)/dnnl-prefix
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) -ldnnl -fopenmp -lm -o $@
+	$(CC) $(CPPFLAGS_ALL) $(DNNL_CFLAGS) $(CFLAGS_ALL) -fopenmp $(CFLAGS_$(notdir $*)) -c $< -o $@
+
+$(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(BUILD)/dnnl-prefix
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -o $@
 
 # Beside the library, where a program in this tree looks for it.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
@@ -161,6 +172,12 @@ tsan: ## the threaded tests under ThreadSanitizer
 valgrind: ## the test programs under valgrind, reference backend only
 	$(MAKE) -j$(JOBS) test-bins
 	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=3000 tests/run.sh /nonexistent $(TEST_BINS)
+
+.PHONY: check-onednn3
+check-onednn3: deps ## backend and golden tests with oneDNN 3.x from PyPI (needs Python and PyPI)
+	tests/onednn3/fetch.sh build/onednn3/prefix
+	$(MAKE) -j$(JOBS) BUILD=build/onednn3 LIBOUT=build/onednn3/lib DNNL_PREFIX=$(abspath build/onednn3/prefix) test-bins
+	tests/run.sh $(abspath build/onednn3)/backends $(filter build/onednn3/tests/backend/% build/onednn3/tests/golden/%,$(TEST_SRC:%.c=build/onednn3/%))
 
 .PHONY: check-interop
 check-interop: all ## train here and load in diffusers, and the other way round (needs Python and PyPI)

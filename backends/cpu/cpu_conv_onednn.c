@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions by oneDNN on packed weights. A second source is a second convolution that adds to the
  * first; the data gradient of a stride-1 convolution is the forward convolution with rotated,
- * transposed weights, which oneDNN 2.x runs 30-40% closer to the peak than its own backward one. */
+ * transposed weights where oneDNN's own backward one is slower or cannot add. */
 #include "cpu_conv.h"
 
 /* Copies between a bf16 tensor and its F32 stage, where there is one. */
@@ -143,7 +143,8 @@ static mdldm_status lower_forward(mdldm_plan *plan, const mdldm__conv_job *job)
 
 static mdldm_status lower_gradient(mdldm_plan *plan, const mdldm__conv_job *job)
 {
-    int turned = mdldm__cpu_turned(&job->op->attr.conv);
+    int turned = mdldm__cpu_turned(&job->op->attr.conv) &&
+                 (mdldm__dnnl_turns_gradient() || job->residual >= 0);
     mdldm__cpu_step *step = mdldm__cpu_add_step(plan, job->op, turned ? run_turned : run_gradient);
     step->out[0] = job->dst;
     step->out[1] = -1;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * oneDNN 2.x behind cpu_dnnl.h. */
-#include "cpu_dnnl.h"
+ * oneDNN behind cpu_dnnl.h: what 2.x and 3.x share. */
+#include "cpu_dnnl_describe.h"
 
 #include <omp.h>
 #include <string.h>
 
 #include "mdldm/mdldm_backend.h"
 
-#if DNNL_VERSION_MAJOR != 2
-#error "this file speaks the API of oneDNN 2.x"
+#if DNNL_VERSION_MAJOR != 2 && DNNL_VERSION_MAJOR != 3
+#error "libmdldm speaks the API of oneDNN 2.x and 3.x"
 #endif
 
 #define TRY(expression)                   \
@@ -61,7 +61,7 @@ static dnnl_data_type_t data_type(int32_t dtype)
 
 /* The memory object of an argument, without memory yet. */
 static int add_argument(const mdldm__dnnl *dnnl, mdldm__dnnl_call *call, mdldm__dnnl_arg arg, int32_t id,
-                        const dnnl_memory_desc_t *md)
+                        mdldm__dnnl_md md)
 {
     call->id[arg] = id;
     return dnnl_memory_create(&call->memory[arg], md, dnnl->engine, DNNL_MEMORY_NONE);
@@ -77,7 +77,7 @@ static int make_attr(int sum, int user_scratch, dnnl_primitive_attr_t *attr)
         TRY(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
     if (sum) {
         TRY(dnnl_post_ops_create(&ops));
-        TRY(dnnl_post_ops_append_sum(ops, 1.0f));
+        TRY(mdldm__append_sum(ops));
         TRY(dnnl_primitive_attr_set_post_ops(*attr, ops));
     }
 done:
@@ -96,79 +96,74 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
                                                   dnnl_query_diff_weights_md};
     const dnnl_dims_t src_dims = {s->n, s->ic, s->h, s->w}, dst_dims = {s->n, s->oc, s->ho, s->wo};
     const dnnl_dims_t weight_dims = {s->oc, s->ic, s->kernel_h, s->kernel_w}, bias_dims = {s->oc};
-    const dnnl_dims_t strides = {s->stride_h, s->stride_w};
-    const dnnl_dims_t pad_before = {s->pad_t, s->pad_l}, pad_after = {s->pad_b, s->pad_r};
     dnnl_data_type_t type = data_type(s->dtype);
-    dnnl_memory_desc_t src, weights, dst, bias;
-    dnnl_convolution_desc_t desc;
+    dnnl_memory_desc_t src = {0}, weights = {0}, gradient = {0}, dst = {0}, bias = {0};
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t pd = NULL;
+    dnnl_primitive_desc_t pd = NULL, hint = NULL;
+    const_dnnl_primitive_desc_t kept;
     int status = dnnl_success;
     memset(call, 0, sizeof *call);
     call->threads = omp_get_max_threads();
-    TRY(dnnl_memory_desc_init_by_tag(&src, 4, src_dims, type, dnnl_nhwc));
-    TRY(dnnl_memory_desc_init_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
-    TRY(dnnl_memory_desc_init_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
-    TRY(dnnl_memory_desc_init_by_tag(&weights, 4, weight_dims,
-                                     s->kind == MDLDM__CONV_BACKWARD_WEIGHTS ? dnnl_f32 : type,
-                                     dnnl_format_tag_any));
-    if (s->kind == MDLDM__CONV_FORWARD)
-        TRY(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct,
-                                               &src, &weights, s->bias ? &bias : NULL, &dst, strides,
-                                               pad_before, pad_after));
-    else if (s->kind == MDLDM__CONV_BACKWARD_DATA)
-        TRY(dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
-                                                     &dst, strides, pad_before, pad_after));
-    else
-        TRY(dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &src, &weights,
-                                                        NULL, &dst, strides, pad_before, pad_after));
+    TRY(mdldm__md_by_tag(&src, 4, src_dims, type, dnnl_nhwc));
+    TRY(mdldm__md_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
+    TRY(mdldm__md_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
+    TRY(mdldm__md_by_tag(&weights, 4, weight_dims, type, dnnl_format_tag_any));
+    TRY(mdldm__md_by_tag(&gradient, 4, weight_dims, dnnl_f32, dnnl_format_tag_any));
     TRY(make_attr(s->sum, 1, &attr));
-    dnnl_primitive_desc_t hint = NULL;
+    mdldm__conv_mds mds = {mdldm__md_view(&src), mdldm__md_view(&weights), NULL, mdldm__md_view(&dst)};
     if (s->kind != MDLDM__CONV_FORWARD) {
-        dnnl_convolution_desc_t forward;
-        dnnl_memory_desc_t any = weights;
-        any.data_type = type;
-        TRY(dnnl_convolution_forward_desc_init(&forward, dnnl_forward_training, dnnl_convolution_direct,
-                                               &src, &any, NULL, &dst, strides, pad_before, pad_after));
-        TRY(dnnl_primitive_desc_create(&hint, &forward, NULL, dnnl->engine, NULL));
+        mdldm__conv_spec forward = *s;
+        forward.kind = MDLDM__CONV_FORWARD;
+        TRY(mdldm__conv_describe(dnnl->engine, &forward, &mds, NULL, NULL, &hint));
     }
-    status = dnnl_primitive_desc_create(&pd, &desc, attr, dnnl->engine, hint);
-    if (hint != NULL)
-        dnnl_primitive_desc_destroy(hint);
-    TRY(status);
-    TRY(dnnl_primitive_create(&call->primitive, pd));
-    call->weights.md = *dnnl_primitive_desc_query_md(pd, weights_query[s->kind], 0);
-    call->weights_size = dnnl_memory_desc_get_size(&call->weights.md);
-    const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
-    call->scratch_size = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
-    TRY(add_argument(dnnl, call, MDLDM__ARG_SRC, ids[s->kind][0], &src));
-    TRY(add_argument(dnnl, call, MDLDM__ARG_WEIGHTS, ids[s->kind][1], &call->weights.md));
-    TRY(add_argument(dnnl, call, MDLDM__ARG_DST, ids[s->kind][2], &dst));
+    if (s->kind == MDLDM__CONV_BACKWARD_WEIGHTS)
+        mds.weights = mdldm__md_view(&gradient);
     if (s->bias)
-        TRY(add_argument(dnnl, call, MDLDM__ARG_BIAS, DNNL_ARG_BIAS, &bias));
+        mds.bias = mdldm__md_view(&bias);
+    TRY(mdldm__conv_describe(dnnl->engine, s, &mds, attr, hint, &pd));
+    TRY(dnnl_primitive_create(&call->primitive, pd));
+    TRY(dnnl_primitive_get_primitive_desc(call->primitive, &kept));
+    call->weights.md = dnnl_primitive_desc_query_md(kept, weights_query[s->kind], 0);
+    call->weights_size = dnnl_memory_desc_get_size(call->weights.md);
+    mdldm__dnnl_md scratch = dnnl_primitive_desc_query_md(kept, dnnl_query_scratchpad_md, 0);
+    call->scratch_size = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
+    TRY(add_argument(dnnl, call, MDLDM__ARG_SRC, ids[s->kind][0], mds.src));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_WEIGHTS, ids[s->kind][1], call->weights.md));
+    TRY(add_argument(dnnl, call, MDLDM__ARG_DST, ids[s->kind][2], mds.dst));
+    if (s->bias)
+        TRY(add_argument(dnnl, call, MDLDM__ARG_BIAS, DNNL_ARG_BIAS, mds.bias));
     if (call->scratch_size > 0)
         TRY(add_argument(dnnl, call, MDLDM__ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch));
 done:
+    if (hint != NULL)
+        dnnl_primitive_desc_destroy(hint);
     if (pd != NULL)
         dnnl_primitive_desc_destroy(pd);
     if (attr != NULL)
         dnnl_primitive_attr_destroy(attr);
+    mdldm__md_close(&src);
+    mdldm__md_close(&weights);
+    mdldm__md_close(&gradient);
+    mdldm__md_close(&dst);
+    mdldm__md_close(&bias);
     if (status != dnnl_success)
         mdldm__dnnl_call_close(call);
     return status;
 }
 
-static int make_reorder(const mdldm__dnnl *dnnl, const dnnl_memory_desc_t *from,
-                        const dnnl_memory_desc_t *to, int add, mdldm__dnnl_call *call)
+static int make_reorder(const mdldm__dnnl *dnnl, mdldm__dnnl_md from, mdldm__dnnl_md to, int add,
+                        mdldm__dnnl_call *call)
 {
+    const_dnnl_primitive_desc_t kept;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
     int status = dnnl_success;
-    memset(call, 0, sizeof *call);
     call->threads = omp_get_max_threads();
     TRY(make_attr(add, 0, &attr));
     TRY(dnnl_reorder_primitive_desc_create(&pd, from, dnnl->engine, to, dnnl->engine, attr));
     TRY(dnnl_primitive_create(&call->primitive, pd));
+    TRY(dnnl_primitive_get_primitive_desc(call->primitive, &kept));
+    call->weights.md = dnnl_primitive_desc_query_md(kept, dnnl_query_dst_md, 0);
     TRY(add_argument(dnnl, call, MDLDM__ARG_SRC, DNNL_ARG_FROM, from));
     TRY(add_argument(dnnl, call, MDLDM__ARG_DST, DNNL_ARG_TO, to));
 done:
@@ -181,28 +176,33 @@ done:
     return status;
 }
 
-static int plain_layout(const int64_t dims[4], const int64_t strides[4], dnnl_memory_desc_t *plain)
+/* A reorder between the plain tensor and the packed one. */
+static int reorder_plain(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
+                         const mdldm__dnnl_layout *packed, int unpack, mdldm__dnnl_call *call)
 {
-    dnnl_dims_t d = {0}, s = {0};
-    memcpy(d, dims, 4 * sizeof *dims);
-    memcpy(s, strides, 4 * sizeof *strides);
-    return dnnl_memory_desc_init_by_strides(plain, 4, d, dnnl_f32, s);
+    const dnnl_dims_t d = {dims[0], dims[1], dims[2], dims[3]};
+    const dnnl_dims_t s = {strides[0], strides[1], strides[2], strides[3]};
+    dnnl_memory_desc_t plain = {0};
+    memset(call, 0, sizeof *call);
+    int status = mdldm__md_by_strides(&plain, 4, d, dnnl_f32, s);
+    if (status != dnnl_success)
+        return status;
+    mdldm__dnnl_md view = mdldm__md_view(&plain);
+    status = make_reorder(dnnl, unpack ? packed->md : view, unpack ? view : packed->md, unpack, call);
+    mdldm__md_close(&plain);
+    return status;
 }
 
 int mdldm__dnnl_pack(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
                      const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
 {
-    dnnl_memory_desc_t plain;
-    int status = plain_layout(dims, strides, &plain);
-    return status != dnnl_success ? status : make_reorder(dnnl, &plain, &packed->md, 0, call);
+    return reorder_plain(dnnl, dims, strides, packed, 0, call);
 }
 
 int mdldm__dnnl_unpack_add(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
                            const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
 {
-    dnnl_memory_desc_t plain;
-    int status = plain_layout(dims, strides, &plain);
-    return status != dnnl_success ? status : make_reorder(dnnl, &packed->md, &plain, 1, call);
+    return reorder_plain(dnnl, dims, strides, packed, 1, call);
 }
 
 void mdldm__dnnl_call_close(mdldm__dnnl_call *call)
@@ -217,12 +217,12 @@ void mdldm__dnnl_call_close(mdldm__dnnl_call *call)
 
 size_t mdldm__dnnl_layout_size(const mdldm__dnnl_layout *layout)
 {
-    return dnnl_memory_desc_get_size(&layout->md);
+    return dnnl_memory_desc_get_size(layout->md);
 }
 
 int mdldm__dnnl_layout_equal(const mdldm__dnnl_layout *a, const mdldm__dnnl_layout *b)
 {
-    return dnnl_memory_desc_equal(&a->md, &b->md);
+    return dnnl_memory_desc_equal(a->md, b->md);
 }
 
 int mdldm__dnnl_set(mdldm__dnnl_call *call, mdldm__dnnl_arg arg, const void *pointer)

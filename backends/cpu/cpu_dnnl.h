@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The one place that knows oneDNN's API. What differs between its major versions (how primitives and
- * memory formats are described) stays behind these calls. All return 0, or oneDNN's status. */
+ * The one place that knows oneDNN's API, 2.x and 3.x. What differs between them (how primitives and
+ * memory formats are described) stays in cpu_dnnl2.c and cpu_dnnl3.c. All calls return 0, or oneDNN's
+ * status. */
 #ifndef MDLDM_CPU_DNNL_H
 #define MDLDM_CPU_DNNL_H
 
@@ -14,9 +15,15 @@ typedef struct mdldm__dnnl {
     dnnl_stream_t stream;
 } mdldm__dnnl;
 
-/* How a weight tensor lies in memory. */
+#if DNNL_VERSION_MAJOR == 2
+typedef const dnnl_memory_desc_t *mdldm__dnnl_md;
+#else
+typedef const_dnnl_memory_desc_t mdldm__dnnl_md;
+#endif
+
+/* How a weight tensor lies in memory: borrowed from the call it was taken from, and gone with that. */
 typedef struct mdldm__dnnl_layout {
-    dnnl_memory_desc_t md;
+    mdldm__dnnl_md md;
 } mdldm__dnnl_layout;
 
 typedef enum mdldm__conv_kind {
@@ -48,7 +55,7 @@ typedef struct mdldm__dnnl_call {
     dnnl_primitive_t primitive;
     dnnl_memory_t memory[MDLDM__ARGS]; /* NULL: not an argument */
     int32_t id[MDLDM__ARGS];
-    mdldm__dnnl_layout weights; /* the format the primitive asks for */
+    mdldm__dnnl_layout weights; /* the format the primitive asks for; of a pack: what it writes */
     size_t weights_size, scratch_size;
     int32_t threads; /* OpenMP's count when the primitive was made; it runs with the same */
 } mdldm__dnnl_call;
@@ -59,6 +66,8 @@ void mdldm__dnnl_close(mdldm__dnnl *dnnl);
 int mdldm__dnnl_bf16(void);
 /* Width of the vectors oneDNN uses: 512, 256 or 128. */
 int mdldm__dnnl_vector_bits(void);
+/* 1: a data gradient of stride 1 is faster as a forward convolution with turned weights. */
+int mdldm__dnnl_turns_gradient(void);
 
 int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *spec, mdldm__dnnl_call *call);
 /* A plain F32 weight tensor [dims] with strides, as SRC, written in a packed layout to DST ... */

@@ -39,6 +39,7 @@ static mdldm_status open(mdldm_store *store, mdldm__packed *p, const void *layou
     plain_view(desc, p, dims, strides);
     mdldm__cpu_use_threads(store->device->threads);
     int status = mdldm__dnnl_pack(&store->device->dnnl, dims, strides, &p->layout, &p->reorder);
+    p->layout = p->reorder.weights; /* the caller's goes with its plan */
     return status == dnnl_success ? MDLDM_OK
                                   : mdldm__cpu_dnnl_error(store->device, status, "packing weights");
 }
