@@ -25,7 +25,7 @@ int bench_cold_child(const bench_options *o)
 {
     bench_model m = {.o = o};
     int64_t timestep = 500, label = 0, resolution = 0, factor = 1;
-    const int32_t precision = o->precisions & (1 << BENCH_BF16) ? BENCH_BF16 : BENCH_F32;
+    const int32_t precision = o->precisions & (1 << BENCH_F32) ? BENCH_F32 : BENCH_BF16;
     cold_times t;
     int ok = mdldm_context_create(&m.ctx) == MDLDM_OK &&
              bench_ok(&m, mdldm_context_use_backend(m.ctx, o->backend), "backend") &&

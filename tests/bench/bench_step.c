@@ -197,7 +197,9 @@ int bench_steps(bench_model *m)
     if (m->o->int8_model == NULL || (m->o->precisions >> BENCH_INT8 & 1) == 0)
         return 1;
     mdldm_model *quantized = NULL;
-    int ok = bench_ok(m, mdldm_model_load(m->ctx, m->o->int8_model, &quantized), "load") &&
+    /* What is not in eight bits is in bf16. */
+    int ok = bench_ok(m, mdldm_context_set_precision(m->ctx, "bf16"), "precision") &&
+             bench_ok(m, mdldm_model_load(m->ctx, m->o->int8_model, &quantized), "load") &&
              run_batches(m, quantized, BENCH_INT8);
     mdldm_model_free(quantized);
     return ok;

@@ -55,10 +55,10 @@ def measure(command):
 
 
 def ours(setting, steps, precision, model):
-    arguments = [] if precision == "int8" else ["--precision", precision]
     return [os.path.join(ROOT, "build", "bin", "mdldm-generate"), "--model_path", model, "--output_dir",
             setting.folder + "/generated", "--num_images", "1", "--class_label", "0", "--scheduler", "ddim",
-            "--num_inference_steps", str(steps), "--threads", str(setting.threads), "--seed", "1", *arguments]
+            "--num_inference_steps", str(steps), "--threads", str(setting.threads), "--seed", "1",
+            "--precision", "f32" if precision == "f32" else "bf16"]
 
 
 def theirs(setting, steps, precision):
@@ -69,9 +69,7 @@ def theirs(setting, steps, precision):
 def first_step(setting, precision, model):
     """Peak MiB of a process that does UNet steps alone, without Python: the bench program's own child."""
     command = [os.path.join(ROOT, "build", "tests", "bench", "bench"), "--cold", model, "--born",
-               repr(time.monotonic()), "--threads", str(setting.threads)]
-    if precision != "int8":
-        command += ["--precision", precision]
+               repr(time.monotonic()), "--threads", str(setting.threads), "--precision", precision]
     environment = dict(os.environ, MDLDM_BACKEND_DIR=os.path.join(ROOT, "build", "backends"))
     output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     return float(output.split()[3])

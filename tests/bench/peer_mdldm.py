@@ -21,8 +21,8 @@ class Library:
         self.lib.mdldm_context_create(ctypes.byref(self.ctx))
         self.call("mdldm_context_set_threads", ctypes.c_int32(threads))
         self.call("mdldm_context_use_backend", b"cpu")
-        if precision in ("f32", "bf16"):  # int8 is a property of the model
-            self.call("mdldm_context_set_precision", precision.encode())
+        # Eight bits are a property of the model; what is not in them is in bf16.
+        self.call("mdldm_context_set_precision", b"f32" if precision == "f32" else b"bf16")
 
     def call(self, name, *args):
         if getattr(self.lib, name)(self.ctx, *args) != 0:

@@ -16,7 +16,10 @@ def inference(args, setting, job, batches, title):
         modes = setting.modes[precision] if "torch" in peers and precision in precisions(args) else []
         if precision == "f32":
             modes = ["eager"] + [m for m in modes if m != "eager"]
-        group += [Competitor(setting, job, precision, "torch", mode, batches) for mode in modes]
+        if args.quick and job != "unet":  # each compilation takes minutes
+            modes = [m for m in modes if "compile" not in m]
+        group += [Competitor(setting, job, precision, "torch", mode,
+                             batches[:1] if args.quick and "compile" in mode else batches) for mode in modes]
         reference = reference or group[0]
         if precision in precisions(args):
             if "mdldm" in peers:
@@ -29,7 +32,7 @@ def inference(args, setting, job, batches, title):
         together(group, args.rounds, args.limit)
         for c in group:
             c.judge(reference)
-        results += [dict(title=title, precision=c.precision, batches=batches, competitor=c) for c in group]
+        results += [dict(title=title, precision=c.precision, batches=c.batches, competitor=c) for c in group]
     return results
 
 
@@ -88,7 +91,8 @@ def memory(args, setting):
             for side, precision, mode, mib in results]
 
 
-def run(args, setting):
+def run(args, setting, results):
+    """Adds to results row by row, so that a run cut short keeps what it has."""
     batches = [int(b) for b in args.batches.split(",")]
     jobs = [("unet", lambda: inference(args, setting, "unet", batches, "UNet step")),
             ("vq", lambda: inference(args, setting, "encode", [1], "VQ encode")),
@@ -96,11 +100,9 @@ def run(args, setting):
             ("train", lambda: training(args, setting, "train_unet", "UNet training step")),
             ("train", lambda: training(args, setting, "train_vq", "VQ-VAE training step")),
             ("cold", lambda: cold(args, setting)), ("memory", lambda: memory(args, setting))]
-    results = []
     for row, job in jobs:
         if row in args.rows.split(","):
             try:
                 results += job()
             except Exception as error:  # the other rows still count
                 say(f"{row}: {type(error).__name__}: {error}")
-    return results
