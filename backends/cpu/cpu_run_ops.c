@@ -352,7 +352,7 @@ size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op)
         break;
     case MDLDM_OP_ATTENTION:
     case MDLDM_OP_ATTENTION_BWD:
-        floats = mdldm__cpu_attention_scratch(x->dims[0], pixels(x), c, op->attr.attention.heads, tile,
+        floats = mdldm__cpu_attention_scratch(x->dims[0], pixels(x), c, op->attr.attention.heads,
                                               plan->device->threads, op->kind == MDLDM_OP_ATTENTION_BWD);
         break;
     case MDLDM_OP_VQ:

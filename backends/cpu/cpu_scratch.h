@@ -7,9 +7,11 @@
 
 #define MDLDM__CPU_BLOCK 8192    /* elements of an elementwise part */
 #define MDLDM__CPU_MAX_PARTS 128 /* row parts of a column sum */
-#define MDLDM__CPU_KEYS 48       /* keys of an attention tile: a multiple of 2, 3, 4 and 6 */
 #define MDLDM__CPU_NARROW 8      /* channels of a narrow attention head, ... */
 #define MDLDM__CPU_NARROW_ROWS 24 /* ... whose rows are padded to a multiple of this */
+#define MDLDM__CPU_WIDE_QUERIES 112 /* queries and keys of a block of scores: multiples of 14 rows and */
+#define MDLDM__CPU_WIDE_KEYS 128    /* of 32 columns of a matrix product; two blocks fit the second level */
+#define MDLDM__CPU_WIDE_STRIPE 224  /* queries of a stripe of the backward pass */
 #define MDLDM__CPU_VQ_ROWS 64    /* rows of a codebook search part */
 
 static inline int64_t mdldm__cpu_ceil_div(int64_t a, int64_t b)
@@ -47,23 +49,31 @@ static inline int64_t mdldm__cpu_loss_scratch(int64_t n, int64_t count)
     return n * mdldm__cpu_ceil_div(count, MDLDM__CPU_BLOCK);
 }
 
-/* Floats: keys and values (backward: queries and gradients too) in float, head by head, then tiles
- * of each thread. */
-static inline int64_t mdldm__cpu_attention_private(int64_t d, int64_t tile)
+/* Floats. Of one thread, for wide heads: blocks of queries, outputs, scores and p. */
+static inline int64_t mdldm__cpu_wide_private(int64_t d)
 {
-    return tile * (4 * d + 2 * MDLDM__CPU_KEYS + 8) + 2 * 64;
+    int64_t columns = mdldm__cpu_ceil_div(d, 32) * 32;
+    return MDLDM__CPU_WIDE_QUERIES * (2 * columns + 2 * MDLDM__CPU_WIDE_KEYS + 2) + 16;
 }
 
+/* Floats: keys and values (backward: queries and gradients too) as the kernels of narrow and of wide
+ * heads want them. */
 static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, int64_t c, int64_t heads,
-                                                   int64_t tile, int64_t threads, int backward)
+                                                   int64_t threads, int backward)
 {
     int64_t rows = n * heads * tokens, d = c / heads;
     if (d <= MDLDM__CPU_NARROW) {
         rows = n * heads * mdldm__cpu_ceil_div(tokens, MDLDM__CPU_NARROW_ROWS) * MDLDM__CPU_NARROW_ROWS;
         d = MDLDM__CPU_NARROW;
     }
-    int64_t shared = rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : 0) + 64;
-    return shared + threads * mdldm__cpu_attention_private(c / heads, tile);
+    int64_t padded = mdldm__cpu_ceil_div(tokens, MDLDM__CPU_WIDE_KEYS) * MDLDM__CPU_WIDE_KEYS;
+    int64_t columns = mdldm__cpu_ceil_div(d, 32) * 32, stripe = MDLDM__CPU_WIDE_STRIPE;
+    if (d > MDLDM__CPU_NARROW && !backward)
+        return n * heads * padded * (d + columns) + 32 + threads * mdldm__cpu_wide_private(d);
+    if (d > MDLDM__CPU_NARROW) /* one head at a time */
+        return padded * (2 * d + 3 * columns + 2 * stripe) + stripe * (3 * columns + 2 * d + 2) +
+               threads * (2 * stripe * MDLDM__CPU_WIDE_KEYS + d) + 32;
+    return rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : 0) + 64;
 }
 
 /* Codebook transposed in tiles of `tile` codes, its norms, and one double per part. */

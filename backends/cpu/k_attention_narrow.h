@@ -16,6 +16,7 @@
 
 #include "cpu_scratch.h"
 #include "k_gemm.h"
+#include "k_tile.h"
 
 #define NARROW MDLDM__CPU_NARROW
 #if defined(__AVX512F__) /* rows of a block: scores, sums and a few more fit the registers */

@@ -22,6 +22,7 @@
 #endif
 
 #include "../support/backend_list.h"
+#include "../support/op_cases.h"
 #include "../support/test_host.h"
 
 typedef struct conv_shape {
@@ -173,6 +174,36 @@ static uint64_t results(int32_t threads)
             free(y);
         }
     return hash;
+}
+
+/* Forward and backward, with narrow heads and wide ones, more tokens than a block has. */
+static void attention_gives_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"attention, heads of 8, 1024 tokens",
+                                        "attention, heads of 24, far scores",
+                                        "attention, one head of 200, 289 tokens"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (int32_t act = MDLDM_F32; act <= MDLDM_BF16; act++) {
+            op_case results[2];
+            for (int several = 0; several < 2; several++) {
+                test_host host;
+                test_host_init(&host, NULL);
+                mdldm_device *device = NULL;
+                op_case_open(&results[several], op_case_find(names[i], act));
+                if (backend->device_open(&host.host, "", several ? 3 : 1, &device) != MDLDM_OK ||
+                    op_case_run(&results[several], backend, device) != MDLDM_OK)
+                    fail_msg("%s", host.error);
+                backend->device_close(device);
+            }
+            for (int r = 0; r < results[0].read_count; r++)
+                if (memcmp(results[0].reads[r].values, results[1].reads[r].values,
+                           (size_t)results[0].reads[r].count * sizeof(float)) != 0)
+                    fail_msg("%s, %s: 3 threads give other bits than one in %s", names[i],
+                             act == MDLDM_BF16 ? "bf16" : "f32", results[0].reads[r].name);
+            op_case_close(&results[0]);
+            op_case_close(&results[1]);
+        }
 }
 
 static void host_settings_come_back(void **state)
@@ -351,6 +382,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_give_the_same_bits),   cmocka_unit_test(host_settings_come_back),
         cmocka_unit_test(inside_a_region_it_refuses),   cmocka_unit_test(threads_of_the_host_may_call),
         cmocka_unit_test(environments_do_not_matter),
+        cmocka_unit_test(attention_gives_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
