@@ -6,42 +6,40 @@
 
 #include "store_host.h"
 
-/* Scalars as torch forms them: in double, rounded to float where they meet a tensor. */
-typedef struct step_constants {
-    float grad_scale, clip;
-    float keep;       /* 1 - lr*weight_decay */
-    float beta2, w1, w2; /* w1 = 1-beta1, w2 = 1-beta2 */
-    float step_size;  /* lr/(1-beta1^t) */
-    float correction; /* sqrt(1-beta2^t) */
-    float eps;
-    float ema_decay, ema_rest;
-} step_constants;
-
 typedef struct adamw_job {
     mdldm__store_host *store;
-    step_constants c;
+    mdldm__adamw_constants c;
 } adamw_job;
 
-static void update(const step_constants *c, int64_t count, float *restrict p, float *restrict g,
-                   float *restrict m, float *restrict v)
+void mdldm__adamw_update(const mdldm__adamw_constants *c, int64_t count, float *restrict p, float *restrict g,
+                         float *restrict mean, float *restrict square, float *restrict ema)
 {
     for (int64_t i = 0; i < count; i++) {
         float grad = g[i] * c->grad_scale * c->clip;
-        float mean = m[i] + c->w1 * (grad - m[i]);
-        float square = v[i] * c->beta2 + c->w2 * grad * grad;
-        float denominator = sqrtf(square) / c->correction + c->eps;
-        p[i] = p[i] * c->keep - c->step_size * mean / denominator;
-        m[i] = mean;
-        v[i] = square;
+        float first = mean[i] + c->w1 * (grad - mean[i]);
+        float second = square[i] * c->beta2 + c->w2 * grad * grad;
+        float denominator = sqrtf(second) / c->correction + c->eps;
+        p[i] = p[i] * c->keep - c->step_size * first / denominator;
+        mean[i] = first;
+        square[i] = second;
         g[i] = 0.0f;
     }
+    if (ema != NULL)
+        for (int64_t i = 0; i < count; i++)
+            ema[i] = c->ema_decay * ema[i] + c->ema_rest * p[i];
 }
 
-static void update_ema(const step_constants *c, int64_t count, const float *restrict p,
-                       float *restrict ema)
+double mdldm__adamw_sum_squares(const float *g, int64_t count)
 {
-    for (int64_t i = 0; i < count; i++)
-        ema[i] = c->ema_decay * ema[i] + c->ema_rest * p[i];
+    /* Eight sums, so that the loop is not one chain of additions; their order is fixed. */
+    double sums[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        for (int lane = 0; lane < 8; lane++)
+            sums[lane] += (double)g[i + lane] * (double)g[i + lane];
+    for (; i < count; i++)
+        sums[0] += (double)g[i] * (double)g[i];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 /* The parameter that chunk belongs to: the last one whose first_chunk is not beyond it. */
@@ -73,17 +71,7 @@ static void sum_chunk(void *arg, int64_t chunk)
     int32_t index;
     int64_t start, count;
     chunk_range(job->store, chunk, &index, &start, &count);
-    const float *g = job->store->params[index].grad + start;
-    /* Eight sums, so that the loop is not one chain of additions; their order is fixed. */
-    double sums[8] = {0};
-    int64_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        for (int lane = 0; lane < 8; lane++)
-            sums[lane] += (double)g[i + lane] * (double)g[i + lane];
-    for (; i < count; i++)
-        sums[0] += (double)g[i] * (double)g[i];
-    job->store->chunk_sums[chunk] = ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-                                    ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    job->store->chunk_sums[chunk] = job->store->sum_squares(job->store->params[index].grad + start, count);
 }
 
 static void update_chunk(void *arg, int64_t chunk)
@@ -93,10 +81,9 @@ static void update_chunk(void *arg, int64_t chunk)
     int64_t start, count;
     chunk_range(job->store, chunk, &index, &start, &count);
     mdldm__host_param *p = &job->store->params[index];
-    update(&job->c, count, p->owned_value + start, p->grad + start, p->exp_avg + start,
-           p->exp_avg_sq + start);
-    if (p->ema != NULL && job->c.ema_decay >= 0)
-        update_ema(&job->c, count, p->owned_value + start, p->ema + start);
+    float *ema = p->ema != NULL && job->c.ema_decay >= 0 ? p->ema + start : NULL;
+    job->store->adamw(&job->c, count, p->owned_value + start, p->grad + start, p->exp_avg + start,
+                      p->exp_avg_sq + start, ema);
 }
 
 static void for_chunks(adamw_job *job, mdldm__parallel_fn parallel, void *parallel_user,
@@ -140,7 +127,7 @@ mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args
     if (args->max_grad_norm > 0)
         clip = fmin(1.0, (double)args->max_grad_norm / (args->grad_norm + 1e-6));
     double lr = args->lr, step = (double)args->step;
-    job.c = (step_constants){
+    job.c = (mdldm__adamw_constants){
         .grad_scale = args->grad_scale,
         .clip = (float)clip,
         .keep = (float)(1.0 - lr * (double)args->weight_decay),

@@ -40,6 +40,8 @@ mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_de
     memset(store, 0, sizeof *store);
     store->host = host;
     store->flags = flags;
+    store->sum_squares = mdldm__adamw_sum_squares;
+    store->adamw = mdldm__adamw_update;
     if (count < 0 || (count > 0 && params == NULL) ||
         ((flags & MDLDM_STORE_EMA) && !(flags & MDLDM_STORE_TRAIN)))
         return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,

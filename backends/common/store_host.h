@@ -20,6 +20,17 @@ typedef struct mdldm__host_param {
     uint64_t version;                   /* grows whenever value or ema may have changed */
 } mdldm__host_param;
 
+/* Scalars of AdamW as torch forms them: in double, rounded to float where they meet a tensor. */
+typedef struct mdldm__adamw_constants {
+    float grad_scale, clip;
+    float keep;          /* 1 - lr*weight_decay */
+    float beta2, w1, w2; /* w1 = 1-beta1, w2 = 1-beta2 */
+    float step_size;     /* lr/(1-beta1^t) */
+    float correction;    /* sqrt(1-beta2^t) */
+    float eps;
+    float ema_decay, ema_rest;
+} mdldm__adamw_constants;
+
 typedef struct mdldm__store_host {
     const mdldm_host *host;
     mdldm_param_desc *desc; /* [count], names owned */
@@ -27,6 +38,11 @@ typedef struct mdldm__store_host {
     int32_t count, flags;
     int64_t chunk_count;
     double *chunk_sums; /* [chunk_count] */
+    /* AdamW's two passes over a chunk: plain C after an open, a backend may put its own here. g ends as
+     * zeros; ema may be NULL. */
+    double (*sum_squares)(const float *g, int64_t count);
+    void (*adamw)(const mdldm__adamw_constants *c, int64_t count, float *p, float *g, float *mean, float *square,
+                  float *ema);
 } mdldm__store_host;
 
 /* Runs body(arg, i) for i in 0..count-1 in any order, on any threads, and returns when all are done. */
@@ -43,6 +59,9 @@ mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int
 mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, int32_t slot,
                                      const float *in);
 mdldm_status mdldm__store_host_zero_grad(mdldm__store_host *store);
+double mdldm__adamw_sum_squares(const float *g, int64_t count);
+void mdldm__adamw_update(const mdldm__adamw_constants *c, int64_t count, float *p, float *g, float *mean,
+                         float *square, float *ema);
 /* parallel NULL: on the caller's thread. The result does not depend on it: the norm is summed in fixed
  * chunks. A non-finite gradient gives NUMERIC with its name, and bad_param. */
 mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args,

@@ -7,6 +7,7 @@
 #include "cpu_isa_name.h"
 #include "cpu_vec.h"
 
+#include "k_adamw.h"
 #include "k_attention.h"
 #include "k_elementwise.h"
 #include "k_quantize.h"
@@ -57,4 +58,7 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .vq_entropy_bwd = k_vq_entropy_bwd,
     .rotate = k_rotate,
     .winograd = ISA_SYMBOL(mdldm__winograd_),
+    .wgrad = ISA_SYMBOL(mdldm__wgrad_),
+    .sum_squares = k_sum_squares,
+    .adamw = k_adamw,
 };

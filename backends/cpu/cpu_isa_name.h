@@ -15,5 +15,6 @@
 /* cpu_products.h */
 void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g);
 void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a);
+void ISA_SYMBOL(mdldm__wgrad_)(const mdldm__cpu_wgrad *a);
 
 #endif

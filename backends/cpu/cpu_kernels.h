@@ -99,6 +99,20 @@ typedef struct mdldm__cpu_gemm {
     int32_t dtype, add;
 } mdldm__cpu_gemm;
 
+/* dw[o][i][kernel_h][kernel_w] += the weight gradient of a convolution (k_wgrad.h). */
+typedef struct mdldm__cpu_wgrad {
+    int64_t n, h, w, ic;    /* x[n][h][w][ic] */
+    int64_t ho, wo, oc;     /* dy[n][ho][wo][oc] */
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_t, pad_l;
+    int64_t dw_row;         /* floats from one o to the next */
+    int32_t dtype, threads;
+    int32_t winograd;       /* 1: by Winograd's method; 3x3 of stride 1 only */
+    const void *x, *dy;
+    float *dw, *scratch;    /* mdldm__cpu_wgrad_sizes().floats */
+} mdldm__cpu_wgrad;
+
+struct mdldm__adamw_constants; /* store_host.h */
+
 typedef struct mdldm__cpu_kernels {
     const char *name;
     int32_t lanes, tile; /* floats in a vector; queries in an attention tile */
@@ -169,6 +183,11 @@ typedef struct mdldm__cpu_kernels {
     void (*pack_q8)(int8_t *packed, int32_t *sums, const int8_t *w, int64_t oc, int64_t c0, int64_t c1,
                     int64_t taps, int32_t threads);
     void (*conv_q8)(const mdldm__cpu_q8 *a);
+    void (*wgrad)(const mdldm__cpu_wgrad *a);
+    /* ---- the optimiser's passes over count elements (k_adamw.h) ---- */
+    double (*sum_squares)(const float *g, int64_t count);
+    void (*adamw)(const struct mdldm__adamw_constants *c, int64_t count, float *p, float *g, float *mean,
+                  float *square, float *ema);
     void (*vq)(const mdldm__cpu_vq *a);
     void (*vq_bwd)(const mdldm__cpu_vq *a);
     void (*vq_entropy)(const mdldm__cpu_vq *a);

@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Gradients of convolution weights and biases. */
+ * Gradients of convolution weights and biases, added to the canonical ones of the store: by the kernels
+ * for few rows, else by k_wgrad.h. */
 #include "cpu_conv.h"
 
 #include <string.h>
 
 #include "cpu_scratch.h"
-
-/* The gradient in the primitive's layout stands at the start of the scratch. */
-static mdldm_status run_bwd_weights(mdldm_plan *plan, mdldm__cpu_step *step)
-{
-    const mdldm_graph_tensor *dw = &plan->tensors[step->out[0]];
-    float *packed = mdldm__cpu_memory(plan, step->bias_scratch);
-    float *to = (float *)mdldm__cpu_memory(plan, step->out[0]) + step->i0 * dw->dims[2] * dw->dims[3];
-    int status = mdldm__dnnl_set(&step->call, MDLDM__ARG_WEIGHTS, packed);
-    if (status != dnnl_success)
-        return mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
-    mdldm_status result = mdldm__conv_onednn_run(plan, step, step->in[0], step->in[2], NULL);
-    if (result != MDLDM_OK)
-        return result;
-    status = mdldm__dnnl_set(&step->unpack, MDLDM__ARG_SRC, packed);
-    if (status == dnnl_success)
-        status = mdldm__dnnl_set(&step->unpack, MDLDM__ARG_DST, to);
-    if (status == dnnl_success)
-        status = mdldm__dnnl_run(&plan->device->dnnl, &step->unpack);
-    return status == dnnl_success ? MDLDM_OK
-                                  : mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
-}
 
 static mdldm_status run_linear_bwd_weights(mdldm_plan *plan, mdldm__cpu_step *step)
 {
@@ -34,6 +14,42 @@ static mdldm_status run_linear_bwd_weights(mdldm_plan *plan, mdldm__cpu_step *st
     a.dy = mdldm__cpu_memory(plan, step->in[2]);
     a.dw = (float *)mdldm__cpu_memory(plan, step->out[0]) + step->i0;
     plan->device->kernels->linear_bwd_weights(&a);
+    return MDLDM_OK;
+}
+
+/* By Winograd's method where that can be. */
+static mdldm__cpu_wgrad product_args(mdldm_plan *plan, const mdldm__cpu_step *step)
+{
+    const int64_t *x = mdldm__cpu_dims(plan, step->in[0]), *dy = mdldm__cpu_dims(plan, step->in[2]);
+    const mdldm_conv_attr *c = &step->op->attr.conv;
+    return (mdldm__cpu_wgrad){.n = x[0],
+                              .h = x[1],
+                              .w = x[2],
+                              .ic = x[3],
+                              .ho = dy[1],
+                              .wo = dy[2],
+                              .oc = dy[3],
+                              .kernel_h = c->kernel_h,
+                              .kernel_w = c->kernel_w,
+                              .stride_h = c->stride_h,
+                              .stride_w = c->stride_w,
+                              .pad_t = c->pad_t,
+                              .pad_l = c->pad_l,
+                              .dw_row = mdldm__cpu_dims(plan, step->out[0])[1] * c->kernel_h * c->kernel_w,
+                              .dtype = plan->tensors[step->in[0]].dtype,
+                              .threads = step->threads,
+                              .winograd = !(plan->flags & MDLDM_PLAN_DIRECT) && c->kernel_h == 3 &&
+                                          c->kernel_w == 3 && c->stride_h == 1 && c->stride_w == 1};
+}
+
+static mdldm_status run_product(mdldm_plan *plan, mdldm__cpu_step *step)
+{
+    mdldm__cpu_wgrad a = product_args(plan, step);
+    a.x = mdldm__cpu_memory(plan, step->in[0]);
+    a.dy = mdldm__cpu_memory(plan, step->in[2]);
+    a.dw = (float *)mdldm__cpu_memory(plan, step->out[0]) + step->i0 * a.kernel_h * a.kernel_w;
+    a.scratch = mdldm__cpu_memory(plan, step->scratch);
+    plan->device->kernels->wgrad(&a);
     return MDLDM_OK;
 }
 
@@ -47,47 +63,35 @@ static mdldm_status run_bias_grad(mdldm_plan *plan, mdldm__cpu_step *step)
     return MDLDM_OK;
 }
 
-static mdldm_status attach_unpack(mdldm_plan *plan, mdldm__cpu_step *step, int32_t w)
+static void lower_source(mdldm_plan *plan, const mdldm_graph_op *op, int source, int64_t i0)
 {
-    const int64_t *d = mdldm__cpu_dims(plan, w);
-    const int64_t dims[4] = {d[0], step->ic, d[2], d[3]};
-    const int64_t strides[4] = {d[1] * d[2] * d[3], d[2] * d[3], d[3], 1};
-    step->bias_scratch = mdldm__cpu_add_scratch(plan, step->call.weights_size);
-    int status = mdldm__dnnl_unpack_add(&plan->device->dnnl, dims, strides, &step->call.weights,
-                                        &step->unpack);
-    return status == dnnl_success ? MDLDM_OK
-                                  : mdldm__cpu_dnnl_error(plan->device, status, step->op->name);
+    int small = mdldm__cpu_small_linear(plan, op);
+    mdldm__cpu_step *step = mdldm__cpu_add_step(plan, op, small ? run_linear_bwd_weights : run_product);
+    step->in[0] = op->in[source];
+    step->in[1] = -1;
+    step->out[1] = -1;
+    step->ic = mdldm__cpu_dims(plan, step->in[0])[3];
+    step->i0 = i0;
+    if (small) {
+        step->scratch = mdldm__cpu_add_scratch(plan, mdldm__rows_scratch(plan, step->ic, op->in[2]));
+        return;
+    }
+    mdldm__cpu_wgrad a = product_args(plan, step);
+    step->scratch = mdldm__cpu_add_scratch(plan, (size_t)mdldm__cpu_wgrad_sizes(&a).floats * sizeof(float));
 }
 
 mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_node *node)
 {
     const mdldm_graph_op *op = node->op;
-    int small = mdldm__cpu_small_linear(plan, op);
-    mdldm_status status = MDLDM_OK;
     int64_t i0 = 0;
-    for (int source = 0; source < 2 && status == MDLDM_OK; source++) {
+    for (int source = 0; source < 2; source++) {
         if (op->in[source] < 0)
             continue;
-        mdldm__cpu_step *step =
-            mdldm__cpu_add_step(plan, op, small ? run_linear_bwd_weights : run_bwd_weights);
-        step->in[0] = op->in[source];
-        step->in[1] = -1;
-        step->out[1] = -1;
-        step->ic = mdldm__cpu_dims(plan, step->in[0])[3];
-        step->i0 = i0;
-        i0 += step->ic;
-        if (small) {
-            step->scratch = mdldm__cpu_add_scratch(plan, mdldm__rows_scratch(plan, step->ic, op->in[2]));
-            continue;
-        }
-        mdldm__conv_spec spec = mdldm__conv_spec_of(plan, op, step->in[0], op->in[2]);
-        spec.kind = MDLDM__CONV_BACKWARD_WEIGHTS;
-        status = mdldm__conv_onednn_open(plan, step, &spec);
-        if (status == MDLDM_OK)
-            status = attach_unpack(plan, step, op->out[0]);
+        lower_source(plan, op, source, i0);
+        i0 += mdldm__cpu_dims(plan, op->in[source])[3];
     }
-    if (status != MDLDM_OK || op->out[1] < 0)
-        return status;
+    if (op->out[1] < 0)
+        return MDLDM_OK;
     mdldm__cpu_step *bias = mdldm__cpu_add_step(plan, op, run_bias_grad);
     const int64_t *d = mdldm__cpu_dims(plan, op->in[2]);
     memset(bias->in, -1, sizeof bias->in);

@@ -240,7 +240,6 @@ void mdldm__cpu_plan_close(mdldm_plan *plan)
     const mdldm_host *host = plan->device->host;
     for (int32_t i = 0; i < plan->step_count; i++) {
         mdldm__dnnl_call_close(&plan->steps[i].call);
-        mdldm__dnnl_call_close(&plan->steps[i].unpack);
         if (plan->steps[i].packed != NULL)
             mdldm__packed_release(plan->store, plan->steps[i].packed);
     }

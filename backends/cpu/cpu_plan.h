@@ -34,7 +34,6 @@ struct mdldm__cpu_step {
     int64_t i0, ic;       /* convolution: slice of the weights' input channels */
     int32_t tile, operands; /* Winograd: size of an output tile, dtype of the products */
     mdldm__dnnl_call call;
-    mdldm__dnnl_call unpack; /* weight gradient: adds the packed gradient to the canonical one */
     mdldm__packed *packed;
     int32_t packing; /* where packed weights are made for this step alone */
 };

@@ -7,11 +7,17 @@
 #include "cpu_vec.h"
 
 #include "k_gemm.h"
+#include "k_wgrad.h"
 #include "k_winograd.h"
 
 void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g)
 {
     k_gemm(g);
+}
+
+void ISA_SYMBOL(mdldm__wgrad_)(const mdldm__cpu_wgrad *a)
+{
+    k_wgrad(a);
 }
 
 void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a)

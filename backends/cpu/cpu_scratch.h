@@ -76,6 +76,44 @@ static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, in
     return rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : 0) + 64;
 }
 
+/* Weight gradients (k_wgrad.h): tiles of a chunk are transformed into panels of x and dy, which should
+ * stay in the last cache, and added to blocks of sums [points][64][64]. A multiple of 4K
+ * apart, points would share cache sets: 16 floats between them. */
+#define MDLDM__WGRAD_TILE 4 /* pixels of dy along a side, by Winograd */
+#define MDLDM__WGRAD_BLOCK 64
+#define MDLDM__WGRAD_SUMS (MDLDM__WGRAD_BLOCK * MDLDM__WGRAD_BLOCK + 16)
+#define MDLDM__WGRAD_PANELS (3 << 20) /* floats of panels that a chunk aims at */
+
+typedef struct mdldm__wgrad_sizes {
+    int64_t points, dy_points;   /* of a tile of x, of dy */
+    int64_t down, across, tiles; /* of dy: along an image's sides, in all images */
+    int64_t chunk;               /* tiles taken together */
+    int64_t blocks, block_columns;
+    int64_t x_floats, dy_floats, floats; /* of scratch */
+} mdldm__wgrad_sizes;
+
+static inline mdldm__wgrad_sizes mdldm__cpu_wgrad_sizes(const mdldm__cpu_wgrad *a)
+{
+    mdldm__wgrad_sizes z = {.points = a->winograd ? 36 : a->kernel_h * a->kernel_w,
+                            .dy_points = a->winograd ? 36 : 1,
+                            .down = mdldm__cpu_ceil_div(a->ho, MDLDM__WGRAD_TILE),
+                            .across = mdldm__cpu_ceil_div(a->wo, MDLDM__WGRAD_TILE)};
+    int64_t block = MDLDM__WGRAD_BLOCK, pixels = a->n * a->ho * a->wo;
+    int64_t rows = mdldm__cpu_ceil_div(a->oc, block);
+    int64_t x_width = mdldm__cpu_ceil_div(a->ic, 32) * 32, dy_width = mdldm__cpu_ceil_div(a->oc, 16) * 16;
+    z.tiles = a->winograd ? a->n * z.down * z.across : a->dtype == MDLDM_BF16 ? (pixels + 1) / 2 : pixels;
+    int64_t fit = MDLDM__WGRAD_PANELS / (z.points * x_width + z.dy_points * dy_width) / 128 * 128;
+    z.chunk = mdldm__cpu_ceil_div(z.tiles, mdldm__cpu_ceil_div(z.tiles, fit > 128 ? fit : 128));
+    z.block_columns = mdldm__cpu_ceil_div(a->ic, block);
+    z.blocks = rows * z.block_columns;
+    /* A panel of dy has 16 channels, one of x what a strip of k_gemm.h has, 8 at least. */
+    z.x_floats = z.points * (x_width * z.chunk + x_width / 8 * 16);
+    z.dy_floats = z.dy_points * (dy_width * z.chunk + dy_width / 16 * 16);
+    int64_t sums = z.chunk < z.tiles ? z.blocks : a->threads;
+    z.floats = z.x_floats + z.dy_floats + sums * z.points * MDLDM__WGRAD_SUMS;
+    return z;
+}
+
 /* Codebook transposed in tiles of `tile` codes, its norms, and one double per part. */
 static inline int64_t mdldm__cpu_vq_scratch(int64_t rows, int64_t dim, int64_t codes, int64_t tile)
 {

@@ -14,6 +14,8 @@ mdldm_status mdldm__cpu_store_open(mdldm_device *device, const mdldm_param_desc 
         mdldm__host_free(device->host, store);
         return status;
     }
+    store->base.sum_squares = device->kernels->sum_squares;
+    store->base.adamw = device->kernels->adamw;
     *out = store;
     return MDLDM_OK;
 }

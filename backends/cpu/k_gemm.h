@@ -4,8 +4,9 @@
  *
  * a and b are words of 32 bits: a float, or a pair of bf16 (two neighbours in k, the earlier one
  * low), and k counts words. a takes any strides, so that products with the left operand transposed
- * are served as well; rows of b are contiguous. An element of c is one chain of sums over k, whatever
- * the tile it falls in: results do not depend on how m and n are cut.
+ * are served as well; rows of b are contiguous. What an element of c gets is one chain of sums over k,
+ * whatever the tile it falls in: results do not depend on how m and n are cut. A long k is best cut by
+ * the caller: the partial sums added at last lose less than one long chain.
  * Template: included once per instruction set. */
 #ifndef MDLDM_CPU_K_GEMM_H
 #define MDLDM_CPU_K_GEMM_H
@@ -83,15 +84,9 @@ INLINE void gemm_multiply(int bf16, int rows, int nv, int partial, const gemm_ti
     V acc[GEMM_ROWS][GEMM_NV];
     const char *base[(GEMM_ROWS + 2) / 3];
     const int64_t a_m = t->a_m * 4, a_k = t->a_k * 4, b_k = t->b_k;
-    if (t->add) {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < nv; v++)
-                acc[r][v] = gemm_get(t->c + r * t->c_m + v * VL, partial && v == nv - 1, t->lanes);
-    } else {
-        for (int r = 0; r < rows; r++)
-            for (int v = 0; v < nv; v++)
-                acc[r][v] = v_set(0.0f);
-    }
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < nv; v++)
+            acc[r][v] = v_set(0.0f);
     for (int g = 0; g < (rows + 2) / 3; g++)
         base[g] = (const char *)t->a + 3 * g * a_m;
     const float *b = t->b;
@@ -118,6 +113,10 @@ INLINE void gemm_multiply(int bf16, int rows, int nv, int partial, const gemm_ti
         __builtin_prefetch(ahead);
         ahead += 64;
     }
+    if (t->add)
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < nv; v++)
+                acc[r][v] += gemm_get(t->c + r * t->c_m + v * VL, partial && v == nv - 1, t->lanes);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < nv; v++)
             gemm_put(t->c + r * t->c_m + v * VL, partial && v == nv - 1, t->lanes, acc[r][v]);
