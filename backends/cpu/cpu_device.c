@@ -2,6 +2,7 @@
 #include "cpu_device.h"
 
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,15 @@ mdldm_status mdldm__cpu_dnnl_error(const mdldm_device *device, int status, const
                              status);
 }
 
+static void log_choice(const mdldm_device *device)
+{
+    char version[32], line[128];
+    mdldm__dnnl_version(version);
+    snprintf(line, sizeof line, "cpu: %s kernels, oneDNN %s, %d threads", device->kernels->name, version,
+             (int)device->threads);
+    device->host->log(device->host, 3, line);
+}
+
 mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, int32_t threads,
                                     mdldm_device **out)
 {
@@ -122,6 +132,7 @@ mdldm_status mdldm__cpu_device_open(const mdldm_host *host, const char *name, in
         mdldm__host_free(host, device);
         return result;
     }
+    log_choice(device);
     *out = device;
     return MDLDM_OK;
 }

@@ -3,6 +3,7 @@
 #include "cpu_dnnl_describe.h"
 
 #include <omp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mdldm/mdldm_backend.h"
@@ -54,6 +55,12 @@ int mdldm__dnnl_vector_bits(void)
     return (isa & wide) == wide ? 512 : (isa & half) == half ? 256 : 128;
 }
 
+void mdldm__dnnl_version(char text[32])
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, 32, "%d.%d.%d", v->major, v->minor, v->patch);
+}
+
 static dnnl_data_type_t data_type(int32_t dtype)
 {
     return dtype == MDLDM_BF16 ? dnnl_bf16 : dnnl_f32;
@@ -86,6 +93,14 @@ done:
     return status;
 }
 
+/* oneDNN's convolutions by GEMM may divide a sum among threads: the result would depend on their number. */
+static int divides_sums(const_dnnl_primitive_desc_t pd)
+{
+    const char *name = NULL;
+    return dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success &&
+           strstr(name, "gemm") != NULL;
+}
+
 int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__dnnl_call *call)
 {
     static const int32_t ids[3][3] = {
@@ -101,9 +116,9 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL, hint = NULL;
     const_dnnl_primitive_desc_t kept;
-    int status = dnnl_success;
+    int status = dnnl_success, threads = omp_get_max_threads();
     memset(call, 0, sizeof *call);
-    call->threads = omp_get_max_threads();
+    call->threads = threads;
     TRY(mdldm__md_by_tag(&src, 4, src_dims, type, dnnl_nhwc));
     TRY(mdldm__md_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
     TRY(mdldm__md_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
@@ -121,6 +136,13 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     if (s->bias)
         mds.bias = mdldm__md_view(&bias);
     TRY(mdldm__conv_describe(dnnl->engine, s, &mds, attr, hint, &pd));
+    if (call->threads > 1 && divides_sums(pd)) {
+        dnnl_primitive_desc_destroy(pd);
+        pd = NULL;
+        call->threads = 1;
+        omp_set_num_threads(1);
+        TRY(mdldm__conv_describe(dnnl->engine, s, &mds, attr, hint, &pd));
+    }
     TRY(dnnl_primitive_create(&call->primitive, pd));
     TRY(dnnl_primitive_get_primitive_desc(call->primitive, &kept));
     call->weights.md = dnnl_primitive_desc_query_md(kept, weights_query[s->kind], 0);
@@ -135,6 +157,7 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     if (call->scratch_size > 0)
         TRY(add_argument(dnnl, call, MDLDM__ARG_SCRATCH, DNNL_ARG_SCRATCHPAD, scratch));
 done:
+    omp_set_num_threads(threads);
     if (hint != NULL)
         dnnl_primitive_desc_destroy(hint);
     if (pd != NULL)

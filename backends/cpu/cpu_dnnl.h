@@ -57,7 +57,7 @@ typedef struct mdldm__dnnl_call {
     int32_t id[MDLDM__ARGS];
     mdldm__dnnl_layout weights; /* the format the primitive asks for; of a pack: what it writes */
     size_t weights_size, scratch_size;
-    int32_t threads; /* OpenMP's count when the primitive was made; it runs with the same */
+    int32_t threads; /* OpenMP's count when the primitive was made, or 1; it runs with the same */
 } mdldm__dnnl_call;
 
 int mdldm__dnnl_open(mdldm__dnnl *dnnl);
@@ -66,6 +66,8 @@ void mdldm__dnnl_close(mdldm__dnnl *dnnl);
 int mdldm__dnnl_bf16(void);
 /* Width of the vectors oneDNN uses: 512, 256 or 128. */
 int mdldm__dnnl_vector_bits(void);
+/* The library's version, as 2.6.3. */
+void mdldm__dnnl_version(char text[32]);
 /* 1: a data gradient of stride 1 is faster as a forward convolution with turned weights. */
 int mdldm__dnnl_turns_gradient(void);
 

@@ -60,9 +60,13 @@ void mdldm__conv_start_from_residual(mdldm_plan *plan, const mdldm__conv_job *jo
 const float *mdldm__conv_bias(mdldm_plan *plan, const mdldm__cpu_step *step)
 {
     const float *bias = mdldm__cpu_memory(plan, step->in[3]);
-    if (step->extra < 0)
+    if (step->extra < 0 && (step->bias_scratch < 0 || (uintptr_t)bias % 16 == 0))
         return bias;
     float *sum = mdldm__cpu_memory(plan, step->bias_scratch);
+    if (step->extra < 0) {
+        memcpy(sum, bias, (size_t)mdldm__elements(mdldm__cpu_dims(plan, step->in[3])) * sizeof *sum);
+        return sum;
+    }
     const mdldm_graph_tensor *e = &plan->tensors[step->extra];
     plan->device->kernels->bias_sum(sum, bias, mdldm__cpu_memory(plan, step->extra), e->dtype,
                                     mdldm__elements(e->dims));
@@ -73,9 +77,12 @@ void mdldm__conv_take_bias(mdldm_plan *plan, const mdldm__conv_job *job, mdldm__
 {
     step->in[3] = job->bias;
     step->extra = job->extra;
-    if (job->extra >= 0)
+    /* A bias in a mapped file may lie anywhere, and SSE instructions read aligned vectors only. */
+    int align = mdldm__dnnl_vector_bits() < 256 && job->bias >= 0;
+    if (job->extra >= 0 || align)
         step->bias_scratch = mdldm__cpu_add_scratch(
-            plan, (size_t)mdldm__elements(mdldm__cpu_dims(plan, job->extra)) * sizeof(float));
+            plan, (size_t)mdldm__elements(mdldm__cpu_dims(plan, align ? job->bias : job->extra)) *
+                      sizeof(float));
 }
 
 static mdldm_status lower_job(mdldm_plan *plan, const mdldm__conv_job *job)
