@@ -7,9 +7,9 @@
 
 #include "../common/graph_cost.h"
 
-/* Seconds of work that make a thread worth its while: about 25 times the cost of a parallel region
- * whose threads are awake, 5 times that of one whose threads sleep. */
-#define WORTH_A_THREAD 50e-6
+/* Seconds of work that make a thread worth its while: about 50 times the cost of a parallel region
+ * whose threads are awake, about that of one whose threads sleep on a busy machine. */
+#define WORTH_A_THREAD 100e-6
 #define CLOCK 3e9           /* one F32 FMA vector a cycle is what kernels reach or beat */
 #define CACHE_BYTES 20e9    /* a second, of activations */
 #define MEMORY_BYTES 10e9   /* a second, of parameters */
