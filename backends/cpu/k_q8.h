@@ -22,7 +22,7 @@
 #define Q8_WIDE_ROWS 4
 #endif
 #define Q8_BLOCK (Q8_NV * VL)
-#define Q8_PART 384 /* pixels that a thread takes at a time */
+#define Q8_PART 192 /* pixels that a thread takes at a time, unless there are too few for all threads */
 
 typedef int8_t VB __attribute__((vector_size(VL * 4)));
 
@@ -238,15 +238,20 @@ static void q8_pixels(const mdldm__cpu_q8 *a, const q8_source source[2], int64_t
 static void k_conv_q8(const mdldm__cpu_q8 *a)
 {
     const q8_source source[2] = {{a->x0, a->c0}, {a->x1, a->x1 != NULL ? a->c1 : 0}};
-    int64_t pixels = a->ho * a->wo, parts = mdldm__cpu_ceil_div(pixels, Q8_PART);
+    int64_t pixels = a->ho * a->wo, part = Q8_PART;
     int64_t blocks = mdldm__cpu_ceil_div(a->oc, Q8_BLOCK), each = mdldm__cpu_q8_scratch(1, a->c0, a->c1);
     int64_t terms = mdldm__cpu_q8_terms(a->c0, source[1].c, a->kh * a->kw);
+    while (part > 24 && blocks * a->n * mdldm__cpu_ceil_div(pixels, part) < 4 * a->threads)
+        part /= 2;
+    int64_t parts = mdldm__cpu_ceil_div(pixels, part);
     for (int64_t image = 0; image < a->n; image++)
         memset(a->scratch + image * each, q8_quantizer_of(&a->range, image).z, (size_t)each);
-#pragma omp parallel for schedule(static) num_threads(a->threads)
+    /* Blocks differ in width and each output is made by one thread alone: who takes which part does not
+     * matter to the result. Threads next to each other work on the same weights. */
+#pragma omp parallel for schedule(dynamic) num_threads(a->threads)
     for (int64_t unit = 0; unit < blocks * a->n * parts; unit++) {
-        int64_t block = unit / (a->n * parts), image = unit / parts % a->n, part = unit % parts;
-        q8_pixels(a, source, image, part * pixels / parts, (part + 1) * pixels / parts, block * Q8_BLOCK,
+        int64_t block = unit / (a->n * parts), image = unit / parts % a->n, at = unit % parts;
+        q8_pixels(a, source, image, at * pixels / parts, (at + 1) * pixels / parts, block * Q8_BLOCK,
                   a->packed + block * Q8_BLOCK * terms);
     }
 }

@@ -30,10 +30,8 @@ static int64_t sample_size(const mdldm_model *m)
 static int64_t weight_bytes(const mdldm__component *c)
 {
     int64_t sum = 0;
-    for (int32_t i = 0; c != NULL && i < c->params.count; i++) {
-        const mdldm__param *p = &c->params.items[i];
-        sum += mdldm__param_elements(p) * (p->dtype == MDLDM_I8 ? 1 : p->dtype == MDLDM_F32 ? 4 : 2);
-    }
+    for (int32_t i = 0; c != NULL && i < c->params.count; i++)
+        sum += (int64_t)mdldm__param_bytes(&c->params.items[i]);
     return sum;
 }
 

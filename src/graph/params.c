@@ -70,6 +70,12 @@ int64_t mdldm__param_elements(const mdldm__param *param)
     return param->dims[0] * param->dims[1] * param->dims[2] * param->dims[3];
 }
 
+size_t mdldm__param_bytes(const mdldm__param *param)
+{
+    size_t size = param->dtype == MDLDM_F32 ? 4 : param->dtype == MDLDM_I8 ? 1 : 2;
+    return (size_t)mdldm__param_elements(param) * size;
+}
+
 static mdldm_status own(mdldm__params *params, mdldm__param *p)
 {
     if (p->owned == NULL) {

@@ -44,6 +44,7 @@ mdldm_status mdldm__params_add(mdldm__params *params, const char *name, int32_t 
 /* The type of the values as the backend's store_bind wants it. */
 int32_t mdldm__param_bind_dtype(const mdldm__param *param);
 int64_t mdldm__param_elements(const mdldm__param *param);
+size_t mdldm__param_bytes(const mdldm__param *param); /* of the values at data */
 /* Draws initial values for all parameters without data, from (seed, index). */
 mdldm_status mdldm__params_randomize(mdldm__params *params, uint64_t seed);
 /* Replaces the values by a copy of values[elements]. */

@@ -109,6 +109,9 @@ mdldm_status mdldm__component_load(mdldm__env *env, const char *folder, mdldm__c
     status = mdldm__safetensors_open_set(env, folder, stem_of(c), &c->files, &c->file_count);
     if (status == MDLDM_OK)
         status = mdldm__component_bind_files(env, folder, c);
+    if (status == MDLDM_OK && c->kind == MDLDM__UNET_2D && c->unet.q8_groups > 0)
+        mdldm__log(env, 2, "%s: layers in int8, ranges for %d groups of timesteps", folder,
+                   (int)c->unet.q8_groups);
     if (status != MDLDM_OK) {
         mdldm__component_free(env, c);
         *out = NULL;
@@ -120,7 +123,7 @@ void mdldm__component_forget(const mdldm__component *c, int32_t first, int32_t c
 {
     for (int32_t i = first; i < first + count; i++) {
         const mdldm__param *p = &c->params.items[i];
-        const size_t bytes = (size_t)mdldm__param_elements(p) * (p->dtype == MDLDM_F32 ? 4 : 2);
+        const size_t bytes = mdldm__param_bytes(p);
         for (int32_t k = 0; k < c->file_count; k++)
             mdldm__map_forget(&c->files[k].map, p->data, bytes);
     }
@@ -140,8 +143,7 @@ static mdldm_status save_weights(mdldm__env *env, const mdldm__component *c, con
     }
     for (int32_t i = 0; status == MDLDM_OK && i < c->params.count; i++) {
         const mdldm__param *p = &c->params.items[i];
-        size_t size = p->dtype == MDLDM_F32 ? 4 : p->dtype == MDLDM_I8 ? 1 : 2;
-        status = mdldm__st_writer_data(w, p->data, (size_t)mdldm__param_elements(p) * size);
+        status = mdldm__st_writer_data(w, p->data, mdldm__param_bytes(p));
     }
     if (status != MDLDM_OK) {
         mdldm__st_writer_abort(w);
