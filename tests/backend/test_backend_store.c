@@ -336,6 +336,37 @@ static void unbound_parameters_are_named(void **state)
     op_session_close(&s);
 }
 
+/* 4 bytes a parameter for the value; gradient and two moments only for what learns; the average only
+ * when it is wanted; nothing of these for inference. Up to 2% on top: names, sums, headers. */
+static void slots_are_there_when_needed(void **state)
+{
+    enum { COUNT = 1000 * 1000 };
+    const mdldm_backend *backend = *state;
+    const mdldm_param_desc params[2] = {
+        {.name = "learns", .dims = {1000, 1000, 1, 1}, .rank = 2, .trainable = 1},
+        {.name = "stays", .dims = {1000, 1000, 1, 1}, .rank = 2, .trainable = 0}};
+    static const struct {
+        int32_t flags;
+        double floats; /* per element of both together */
+    } stores[] = {{0, 0}, {TRAIN, 4 + 1}, {TRAIN | EMA, 5 + 1}};
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        test_host h;
+        mdldm_device *device = NULL;
+        mdldm_store *store = NULL;
+        test_host_init(&h, NULL);
+        assert_int_equal(backend->device_open(&h.host, "", 2, &device), MDLDM_OK);
+        const int64_t before = h.own.live_bytes;
+        assert_int_equal(backend->store_open(device, params, 2, stores[i].flags, &store), MDLDM_OK);
+        const double taken = (double)(h.own.live_bytes - before) / (4.0 * COUNT);
+        if (taken < stores[i].floats || taken > stores[i].floats + 0.1)
+            fail_msg("a store with flags %d takes %.3f floats for two parameters, not %.0f", stores[i].flags,
+                     taken, stores[i].floats);
+        backend->store_close(store);
+        backend->device_close(device);
+        assert_int_equal(h.own.live, 0);
+    }
+}
+
 int main(void)
 {
     static const struct {
@@ -349,6 +380,7 @@ int main(void)
         {"bad gradients stop the step", bad_gradients_stop_the_step},
         {"inference borrows values", inference_borrows_values},
         {"unbound parameters are named", unbound_parameters_are_named},
+        {"slots are there when needed", slots_are_there_when_needed},
     };
     enum { EACH = sizeof all / sizeof all[0] };
     static char names[MOST_BACKENDS * EACH][80];
