@@ -215,8 +215,8 @@ static void order_of_chunks_does_not_matter(void **state)
     free(result[1]);
 }
 
-/* Without training the values are borrowed; 16-bit types and odd addresses are copied; a write goes to
- * memory of the store's own. */
+/* Without training the values are borrowed; 16-bit types and odd addresses are copied, at once when a plan
+ * reads the values, else by who asks; a write goes to memory of the store's own. */
 static void values_are_borrowed(void **state)
 {
     (void)state;
@@ -236,8 +236,11 @@ static void values_are_borrowed(void **state)
     unsigned char odd[1 + sizeof start];
     memcpy(odd + 1, start, sizeof start);
     assert_int_equal(mdldm__store_host_bind(&store, 0, odd + 1, MDLDM_F32), MDLDM_OK);
+    assert_null(mdldm__store_host_values(&store, 0, 0));
+    assert_int_equal(mdldm__store_host_will_read(&store, 0), MDLDM_OK);
     assert_memory_equal(mdldm__store_host_values(&store, 0, 0), start, FIRST * sizeof(float));
     const uint16_t half[2] = {0x3C00, 0xC500}, bf16[2] = {0x3F80, 0xC0A0}; /* 1, -5 */
+    assert_int_equal(mdldm__store_host_will_read(&store, 1), MDLDM_OK);
     assert_int_equal(mdldm__store_host_bind(&store, 1, half, MDLDM_F16), MDLDM_OK);
     assert_float_equal(mdldm__store_host_values(&store, 1, 0)[1], -5.0f, 0);
     assert_int_equal(mdldm__store_host_bind(&store, 1, bf16, MDLDM_BF16), MDLDM_OK);
