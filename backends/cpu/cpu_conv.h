@@ -51,13 +51,6 @@ const float *mdldm__conv_bias(mdldm_plan *plan, const mdldm__cpu_step *step);
 /* Notes the job's bias and extra on the step that is to apply them. */
 void mdldm__conv_take_bias(mdldm_plan *plan, const mdldm__conv_job *job, mdldm__cpu_step *step);
 
-/* ---- cpu_conv_onednn.c, for the weight gradient as well ---- */
-/* Makes the step's primitive and its scratch, with F32 stages where oneDNN has no bf16. */
-mdldm_status mdldm__conv_onednn_open(mdldm_plan *plan, mdldm__cpu_step *step, const mdldm__conv_spec *spec);
-/* Sets the arguments that may move between runs, and runs. bias may be NULL. */
-mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int32_t src, int32_t dst,
-                                    const float *bias);
-
 /* ---- cpu_conv_rows.c: the few-rows kernels for the weight gradient as well ---- */
 size_t mdldm__rows_scratch(const mdldm_plan *plan, int64_t ic, int32_t y);
 mdldm__cpu_linear mdldm__rows_args(mdldm_plan *plan, const mdldm__cpu_step *step, int32_t w, int32_t y);

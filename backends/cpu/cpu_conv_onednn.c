@@ -17,13 +17,13 @@ static void stage(mdldm_plan *plan, const mdldm__cpu_step *step, int32_t tensor,
         plan->device->kernels->cast(narrow, MDLDM_BF16, wide, MDLDM_F32, count, step->threads);
 }
 
-mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int32_t src, int32_t dst,
-                                    const float *bias)
+/* Sets the arguments that may move between runs, and runs. bias may be NULL. */
+static mdldm_status run_call(mdldm_plan *plan, mdldm__cpu_step *step, int32_t src, int32_t dst, const float *bias)
 {
     int forward = step->kind == MDLDM__CONV_FORWARD, backward = step->kind == MDLDM__CONV_BACKWARD_DATA;
     if (!backward)
         stage(plan, step, src, step->src_stage, 1);
-    if (!forward || step->add)
+    if (backward || step->add)
         stage(plan, step, dst, step->dst_stage, 1);
     int32_t from = step->src_stage >= 0 ? step->src_stage : src;
     int32_t to = step->dst_stage >= 0 ? step->dst_stage : dst;
@@ -45,18 +45,18 @@ mdldm_status mdldm__conv_onednn_run(mdldm_plan *plan, mdldm__cpu_step *step, int
 
 static mdldm_status run_forward(mdldm_plan *plan, mdldm__cpu_step *step)
 {
-    return mdldm__conv_onednn_run(plan, step, step->in[0], step->out[0], mdldm__conv_bias(plan, step));
+    return run_call(plan, step, step->in[0], step->out[0], mdldm__conv_bias(plan, step));
 }
 
 /* dy is the source of the turned convolution. */
 static mdldm_status run_turned(mdldm_plan *plan, mdldm__cpu_step *step)
 {
-    return mdldm__conv_onednn_run(plan, step, step->in[0], step->out[0], NULL);
+    return run_call(plan, step, step->in[0], step->out[0], NULL);
 }
 
 static mdldm_status run_gradient(mdldm_plan *plan, mdldm__cpu_step *step)
 {
-    return mdldm__conv_onednn_run(plan, step, step->out[0], step->in[0], NULL);
+    return run_call(plan, step, step->out[0], step->in[0], NULL);
 }
 
 /* Turns dx = bwd_data(dy) of stride 1 into the forward convolution from dy to dx. */
@@ -79,7 +79,8 @@ static mdldm__conv_spec turn(const mdldm__conv_spec *s)
     return t;
 }
 
-mdldm_status mdldm__conv_onednn_open(mdldm_plan *plan, mdldm__cpu_step *step, const mdldm__conv_spec *spec)
+/* Makes the step's primitive and its scratch, with F32 stages where oneDNN has no bf16. */
+static mdldm_status open_call(mdldm_plan *plan, mdldm__cpu_step *step, const mdldm__conv_spec *spec)
 {
     mdldm__conv_spec own = *spec;
     if (spec->dtype == MDLDM_BF16 && plan->device->bf16 == 0) {
@@ -101,7 +102,7 @@ mdldm_status mdldm__conv_onednn_open(mdldm_plan *plan, mdldm__cpu_step *step, co
 static mdldm_status open_packed(mdldm_plan *plan, const mdldm__conv_job *job, mdldm__cpu_step *step,
                                 const mdldm__conv_spec *spec, int32_t rotate)
 {
-    mdldm_status status = mdldm__conv_onednn_open(plan, step, spec);
+    mdldm_status status = open_call(plan, step, spec);
     if (status != MDLDM_OK)
         return status;
     mdldm__packed_key key = {.param = plan->tensors[job->weights].param,

@@ -103,16 +103,12 @@ static int divides_sums(const_dnnl_primitive_desc_t pd)
 
 int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__dnnl_call *call)
 {
-    static const int32_t ids[3][3] = {
-        {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
-        {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST},
-        {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST}};
-    static const dnnl_query_t weights_query[3] = {dnnl_query_weights_md, dnnl_query_weights_md,
-                                                  dnnl_query_diff_weights_md};
+    static const int32_t ids[2][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},
+                                      {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST}};
     const dnnl_dims_t src_dims = {s->n, s->ic, s->h, s->w}, dst_dims = {s->n, s->oc, s->ho, s->wo};
     const dnnl_dims_t weight_dims = {s->oc, s->ic, s->kernel_h, s->kernel_w}, bias_dims = {s->oc};
     dnnl_data_type_t type = data_type(s->dtype);
-    dnnl_memory_desc_t src = {0}, weights = {0}, gradient = {0}, dst = {0}, bias = {0};
+    dnnl_memory_desc_t src = {0}, weights = {0}, dst = {0}, bias = {0};
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL, hint = NULL;
     const_dnnl_primitive_desc_t kept;
@@ -123,7 +119,6 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     TRY(mdldm__md_by_tag(&dst, 4, dst_dims, type, dnnl_nhwc));
     TRY(mdldm__md_by_tag(&bias, 1, bias_dims, dnnl_f32, dnnl_x));
     TRY(mdldm__md_by_tag(&weights, 4, weight_dims, type, dnnl_format_tag_any));
-    TRY(mdldm__md_by_tag(&gradient, 4, weight_dims, dnnl_f32, dnnl_format_tag_any));
     TRY(make_attr(s->sum, 1, &attr));
     mdldm__conv_mds mds = {mdldm__md_view(&src), mdldm__md_view(&weights), NULL, mdldm__md_view(&dst)};
     if (s->kind != MDLDM__CONV_FORWARD) {
@@ -131,8 +126,6 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
         forward.kind = MDLDM__CONV_FORWARD;
         TRY(mdldm__conv_describe(dnnl->engine, &forward, &mds, NULL, NULL, &hint));
     }
-    if (s->kind == MDLDM__CONV_BACKWARD_WEIGHTS)
-        mds.weights = mdldm__md_view(&gradient);
     if (s->bias)
         mds.bias = mdldm__md_view(&bias);
     TRY(mdldm__conv_describe(dnnl->engine, s, &mds, attr, hint, &pd));
@@ -145,7 +138,7 @@ int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *s, mdldm__
     }
     TRY(dnnl_primitive_create(&call->primitive, pd));
     TRY(dnnl_primitive_get_primitive_desc(call->primitive, &kept));
-    call->weights.md = dnnl_primitive_desc_query_md(kept, weights_query[s->kind], 0);
+    call->weights.md = dnnl_primitive_desc_query_md(kept, dnnl_query_weights_md, 0);
     call->weights_size = dnnl_memory_desc_get_size(call->weights.md);
     mdldm__dnnl_md scratch = dnnl_primitive_desc_query_md(kept, dnnl_query_scratchpad_md, 0);
     call->scratch_size = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
@@ -166,7 +159,6 @@ done:
         dnnl_primitive_attr_destroy(attr);
     mdldm__md_close(&src);
     mdldm__md_close(&weights);
-    mdldm__md_close(&gradient);
     mdldm__md_close(&dst);
     mdldm__md_close(&bias);
     if (status != dnnl_success)
@@ -174,7 +166,7 @@ done:
     return status;
 }
 
-static int make_reorder(const mdldm__dnnl *dnnl, mdldm__dnnl_md from, mdldm__dnnl_md to, int add,
+static int make_reorder(const mdldm__dnnl *dnnl, mdldm__dnnl_md from, mdldm__dnnl_md to,
                         mdldm__dnnl_call *call)
 {
     const_dnnl_primitive_desc_t kept;
@@ -182,7 +174,7 @@ static int make_reorder(const mdldm__dnnl *dnnl, mdldm__dnnl_md from, mdldm__dnn
     dnnl_primitive_desc_t pd = NULL;
     int status = dnnl_success;
     call->threads = omp_get_max_threads();
-    TRY(make_attr(add, 0, &attr));
+    TRY(make_attr(0, 0, &attr));
     TRY(dnnl_reorder_primitive_desc_create(&pd, from, dnnl->engine, to, dnnl->engine, attr));
     TRY(dnnl_primitive_create(&call->primitive, pd));
     TRY(dnnl_primitive_get_primitive_desc(call->primitive, &kept));
@@ -199,9 +191,8 @@ done:
     return status;
 }
 
-/* A reorder between the plain tensor and the packed one. */
-static int reorder_plain(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
-                         const mdldm__dnnl_layout *packed, int unpack, mdldm__dnnl_call *call)
+int mdldm__dnnl_pack(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
+                     const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
 {
     const dnnl_dims_t d = {dims[0], dims[1], dims[2], dims[3]};
     const dnnl_dims_t s = {strides[0], strides[1], strides[2], strides[3]};
@@ -210,22 +201,9 @@ static int reorder_plain(const mdldm__dnnl *dnnl, const int64_t dims[4], const i
     int status = mdldm__md_by_strides(&plain, 4, d, dnnl_f32, s);
     if (status != dnnl_success)
         return status;
-    mdldm__dnnl_md view = mdldm__md_view(&plain);
-    status = make_reorder(dnnl, unpack ? packed->md : view, unpack ? view : packed->md, unpack, call);
+    status = make_reorder(dnnl, mdldm__md_view(&plain), packed->md, call);
     mdldm__md_close(&plain);
     return status;
-}
-
-int mdldm__dnnl_pack(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
-                     const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
-{
-    return reorder_plain(dnnl, dims, strides, packed, 0, call);
-}
-
-int mdldm__dnnl_unpack_add(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
-                           const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call)
-{
-    return reorder_plain(dnnl, dims, strides, packed, 1, call);
 }
 
 void mdldm__dnnl_call_close(mdldm__dnnl_call *call)

@@ -28,8 +28,7 @@ typedef struct mdldm__dnnl_layout {
 
 typedef enum mdldm__conv_kind {
     MDLDM__CONV_FORWARD = 0,
-    MDLDM__CONV_BACKWARD_DATA = 1,   /* dst and weights give src */
-    MDLDM__CONV_BACKWARD_WEIGHTS = 2 /* src and dst give weights, F32 whatever dtype is */
+    MDLDM__CONV_BACKWARD_DATA = 1 /* dst and weights give src */
 } mdldm__conv_kind;
 
 typedef struct mdldm__conv_spec {
@@ -72,12 +71,9 @@ void mdldm__dnnl_version(char text[32]);
 int mdldm__dnnl_turns_gradient(void);
 
 int mdldm__dnnl_conv(const mdldm__dnnl *dnnl, const mdldm__conv_spec *spec, mdldm__dnnl_call *call);
-/* A plain F32 weight tensor [dims] with strides, as SRC, written in a packed layout to DST ... */
+/* A plain F32 weight tensor [dims] with strides, as SRC, written in a packed layout to DST. */
 int mdldm__dnnl_pack(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
                      const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call);
-/* ... and a packed one (SRC) added to a plain one (DST). */
-int mdldm__dnnl_unpack_add(const mdldm__dnnl *dnnl, const int64_t dims[4], const int64_t strides[4],
-                           const mdldm__dnnl_layout *packed, mdldm__dnnl_call *call);
 void mdldm__dnnl_call_close(mdldm__dnnl_call *call);
 
 size_t mdldm__dnnl_layout_size(const mdldm__dnnl_layout *layout);

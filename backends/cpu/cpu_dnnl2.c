@@ -38,13 +38,9 @@ int mdldm__conv_describe(dnnl_engine_t engine, const mdldm__conv_spec *s, const 
         status = dnnl_convolution_forward_desc_init(&desc, dnnl_forward_inference, dnnl_convolution_direct,
                                                     mds->src, mds->weights, mds->bias, mds->dst, strides,
                                                     before, after);
-    else if (s->kind == MDLDM__CONV_BACKWARD_DATA)
+    else
         status = dnnl_convolution_backward_data_desc_init(&desc, dnnl_convolution_direct, mds->src,
                                                           mds->weights, mds->dst, strides, before, after);
-    else
-        status =
-            dnnl_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, mds->src, mds->weights,
-                                                        mds->bias, mds->dst, strides, before, after);
     return status != dnnl_success ? status : (int)dnnl_primitive_desc_create(pd, &desc, attr, engine, hint);
 }
 

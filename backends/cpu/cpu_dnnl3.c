@@ -41,13 +41,9 @@ int mdldm__conv_describe(dnnl_engine_t engine, const mdldm__conv_spec *s, const 
         return dnnl_convolution_forward_primitive_desc_create(
             pd, engine, dnnl_forward_inference, dnnl_convolution_direct, mds->src, mds->weights, mds->bias,
             mds->dst, strides, dilates, before, after, attr);
-    if (s->kind == MDLDM__CONV_BACKWARD_DATA)
-        return dnnl_convolution_backward_data_primitive_desc_create(
-            pd, engine, dnnl_convolution_direct, mds->src, mds->weights, mds->dst, strides, dilates, before,
-            after, hint, attr);
-    return dnnl_convolution_backward_weights_primitive_desc_create(
-        pd, engine, dnnl_convolution_direct, mds->src, mds->weights, mds->bias, mds->dst, strides, dilates,
-        before, after, hint, attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, engine, dnnl_convolution_direct, mds->src, mds->weights, mds->dst, strides, dilates, before,
+        after, hint, attr);
 }
 
 /* Its own is as fast as forward, and there is no turned copy to make. */
