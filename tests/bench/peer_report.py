@@ -73,7 +73,7 @@ def memory_lines(results):
     for precision in ("f32", "bf16", "int8"):
         cells = [f"{found[s, precision] / 1024:.2f} GB" if found.get((s, precision)) else "-" for s in SIDES]
         if any(cell != "-" for cell in cells):
-            lines.append(f"| memory of a process with UNet steps {precision}, batch 1 | " + " | ".join(cells) + " | | |")
+            lines.append(f"| memory of a process with UNet steps {precision}, batch 1 | {' | '.join(cells)} | | |")
     return lines
 
 
@@ -102,8 +102,8 @@ def markdown(facts, results):
             *step_lines(results), *cold_lines(results), *memory_lines(results)]
     details = detail_lines(results)
     if details:
-        text += ["", "Every competitor (median, spread and number of rounds; error: relative L2 distance from PyTorch's "
-                 "f32 eager output, for training the larger of loss and gradient norm):", "",
+        text += ["", "Every competitor (median, spread and number of rounds; error: relative L2 distance from "
+                 "PyTorch's f32 eager output, for training the larger of loss and gradient norm):", "",
                  "| work | who | median | spread | rounds | peak memory | error | remark |",
                  "|---|---|---|---|---|---|---|---|", *details]
     return "\n".join(text)

@@ -21,9 +21,9 @@ class Competitor:
         self.side, self.mode, self.precision, self.job, self.batches = side, mode, precision, job, list(batches)
         self.setting = setting
         self.config = dict(side=side, job=job, mode=mode, precision=precision, model=model or setting.model,
-                           folder=setting.folder, cache=setting.cache, preset=setting.preset,
-                           threads=setting.threads, resolution=setting.resolution, batches=self.batches,
-                           name=self.name)
+                           folder=setting.folder, cache=setting.cache, preset=setting.preset, name=self.name,
+                           cpu_time=setting.cpu_time, threads=setting.threads, resolution=setting.resolution,
+                           batches=self.batches)
         self.process, self.pending = None, b""
         self.seconds = {batch: [] for batch in self.batches}
         self.facts, self.error, self.ready, self.memory, self.difference = {}, None, None, None, {}

@@ -58,6 +58,7 @@ def arguments():
     parser.add_argument("--preset", default="ldm-256")
     parser.add_argument("--batches", default="1,4", help="of the UNet step")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--cpu-time", action="store_true", help="processor time: for --threads 1 on a busy machine")
     parser.add_argument("--limit", type=float, default=900, help="seconds a competitor may take to get ready")
     parser.add_argument("--need-mib", type=float, default=4096, help="memory that must be free for one more")
     parser.add_argument("--cache", help="folder for compiled code and converted models, to be used again")
@@ -82,7 +83,7 @@ def prepare(args, folder):
     import numpy
     import peer_mdldm
     setting = SimpleNamespace(folder=folder, model=folder + "/model", cache=args.cache or folder + "/cache",
-                              preset=args.preset, threads=args.threads, need_mib=args.need_mib,
+                              preset=args.preset, threads=args.threads, cpu_time=args.cpu_time, need_mib=args.need_mib,
                               resolution=64 if args.preset == "tiny" else 256)
     os.makedirs(setting.cache, exist_ok=True)
     if args.cache:  # what was converted from a model goes with it
