@@ -58,6 +58,7 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .vq_entropy_bwd = k_vq_entropy_bwd,
     .rotate = k_rotate,
     .winograd = ISA_SYMBOL(mdldm__winograd_),
+    .winograd_pack = ISA_SYMBOL(mdldm__winograd_pack_),
     .wgrad = ISA_SYMBOL(mdldm__wgrad_),
     .sum_squares = k_sum_squares,
     .adamw = k_adamw,

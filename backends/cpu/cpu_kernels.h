@@ -197,6 +197,9 @@ typedef struct mdldm__cpu_kernels {
     void (*rotate)(float *out, const float *w, int64_t oc, int64_t in, int64_t i0, int64_t ic, int64_t kh,
                    int64_t kw, int32_t threads);
     void (*winograd)(const mdldm__cpu_winograd *a);
+    /* Canonical weights [oc][ic][3][3], row floats from one oc to the next, to compact bf16 ones. */
+    void (*winograd_pack)(uint16_t *out, const float *weights, int64_t oc, int64_t ic, int64_t row,
+                          int32_t threads);
 } mdldm__cpu_kernels;
 
 extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512bf16, mdldm__cpu_kernels_avx512,

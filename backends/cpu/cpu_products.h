@@ -24,3 +24,9 @@ void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a)
 {
     k_winograd(a);
 }
+
+void ISA_SYMBOL(mdldm__winograd_pack_)(uint16_t *out, const float *weights, int64_t oc, int64_t ic,
+                                       int64_t row, int32_t threads)
+{
+    k_winograd_pack(out, weights, oc, ic, row, threads);
+}

@@ -103,4 +103,10 @@ static inline int64_t mdldm__winograd_packed_at(int64_t p, int64_t i, int64_t ic
     return (p * ic + i) * 9 * panel;
 }
 
+/* Bytes of them. */
+static inline size_t mdldm__winograd_packed_bytes(int64_t ic, int64_t oc, int64_t lanes)
+{
+    return (size_t)((oc + 2 * lanes - 1) / (2 * lanes) * 2 * lanes * ic) * 9 * sizeof(uint16_t);
+}
+
 #endif

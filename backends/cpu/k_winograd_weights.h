@@ -125,10 +125,9 @@ INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps,
         }
 }
 
-/* VL channels from k on, one vector of output channels. */
-INLINE void wino_forward_block(int f, int bf16, int whole, const wino_slab *s, int64_t k, int vector)
+/* VL channels from k on, one vector of output channels: [channel][tap]. */
+INLINE void wino_forward_taps(int whole, const wino_slab *s, int64_t k, int vector, V flat[9 * VL])
 {
-    V flat[9 * VL]; /* [channel][tap] */
     const float *w = s->weights + vector * VL * s->row + k * 9;
     int64_t rows = s->columns - vector * VL, m = 9 * (s->depth - k);
     for (int j = 0; j < 9; j++) {
@@ -142,18 +141,24 @@ INLINE void wino_forward_block(int f, int bf16, int whole, const wino_slab *s, i
         for (int l = 0; l < VL; l++)
             flat[j * VL + l] = r[l];
     }
-    for (int q = 0; q < VL; q += bf16 ? 2 : 1)
-        wino_put_weights(f, bf16, s, flat + 9 * q, flat + 9 * (q + bf16), k + q, vector);
+}
+
+static void wino_forward_block(const wino_slab *s, int64_t k, int vector, V flat[9 * VL])
+{
+    if (k + VL <= s->depth && (vector + 1) * VL <= s->columns)
+        wino_forward_taps(1, s, k, vector, flat);
+    else
+        wino_forward_taps(0, s, k, vector, flat);
 }
 
 INLINE void wino_forward_slab(int f, int bf16, const wino_slab *s)
 {
+    V flat[9 * VL];
     for (int64_t k = 0; k < s->depth; k += VL)
         for (int vector = 0; vector < 2; vector++) {
-            if (k + VL <= s->depth && (vector + 1) * VL <= s->columns)
-                wino_forward_block(f, bf16, 1, s, k, vector);
-            else
-                wino_forward_block(f, bf16, 0, s, k, vector);
+            wino_forward_block(s, k, vector, flat);
+            for (int q = 0; q < VL; q += bf16 ? 2 : 1)
+                wino_put_weights(f, bf16, s, flat + 9 * q, flat + 9 * (q + bf16), k + q, vector);
         }
 }
 
@@ -205,6 +210,25 @@ INLINE void wino_packed_slab(int f, int bf16, const wino_slab *s)
                 wino_packed_taps(s, k + 1, vector, next);
             wino_put_weights(f, bf16, s, taps, next, k, vector);
         }
+}
+
+/* Compact weights (mdldm__winograd_packed_at) of canonical [oc][row] ones, ic input channels. */
+static void k_winograd_pack(uint16_t *out, const float *weights, int64_t oc, int64_t ic, int64_t row,
+                            int32_t threads)
+{
+    int64_t panels = (oc + 2 * VL - 1) / (2 * VL);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t p = 0; p < panels; p++) {
+        wino_slab s = {.weights = weights + p * 2 * VL * row, .row = row, .depth = ic, .columns = oc - p * 2 * VL};
+        uint16_t *to = out + mdldm__winograd_packed_at(p, 0, ic, 2 * VL);
+        V flat[9 * VL];
+        for (int64_t k = 0; k < ic; k += VL)
+            for (int vector = 0; vector < 2; vector++) {
+                wino_forward_block(&s, k, vector, flat);
+                for (int i = 0; i < 9 * VL && k * 9 + i < ic * 9; i++)
+                    *(VHUN *)(to + (k * 9 + i) * 2 * VL + vector * VL) = v_to_bf16(flat[i]);
+            }
+    }
 }
 
 #endif
