@@ -104,8 +104,8 @@ bench_report *bench_report_open(const bench_options *o)
     printf("libmdldm %s %s, %s, %d thread%s, load %s, %s\n", mdldm_version(), o->label, processor, (int)o->threads,
            o->threads > 1 ? "s" : "", load, date);
     write_line(r, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "part", "run", "version", mdldm_version(),
-                            "label", o->label, "processor", processor, "load", load, "date", date, "threads", (int)o->threads,
-                            "preset", o->preset));
+                            "label", o->label, "processor", processor, "load", load, "date", date, "threads",
+                            (int)o->threads, "preset", o->preset));
     return r;
 }
 
@@ -194,8 +194,8 @@ void bench_report_row(bench_report *r, const bench_row *row, const bench_peaks *
     fflush(stdout);
     json_t *line = json_pack("{s:s, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:i}", "part", row->part, "name", row->name,
                              "precision", bench_precision_name(row->precision), "batch", (json_int_t)row->batch,
-                             "threads", (int)row->threads, "clock", r->o->cpu_time ? "cpu" : "wall", "median", row->median, "min",
-                             row->low, "max", row->high, "rounds", (int)row->rounds);
+                             "threads", (int)row->threads, "clock", r->o->cpu_time ? "cpu" : "wall", "median",
+                             row->median, "min", row->low, "max", row->high, "rounds", (int)row->rounds);
     const struct {
         const char *key;
         double value;
