@@ -85,10 +85,10 @@ $(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(BU
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -o $@
 
-# Beside the library, where a program in this tree looks for it.
+# Beside the library, where a program in this tree looks for it; a new file, since a running one may be mapped.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
 	@mkdir -p $(@D)
-	cp -f $< $@
+	cp --remove-destination $< $@
 
 # ---- programs ----
 define PROGRAM_RULE
