@@ -215,9 +215,9 @@ quantises() {
     run 0 quantize --model_path "$work/ldm" --calibration "$work/sim" --output "$work/q8" --calibration_images 1 \
         --calibration_steps 2 --threads 1 --quiet && silent out && [ -s "$work/q8/unet/mdldm_int8_model.safetensors" ] &&
         run 0 info "$work/q8" && out 'int8, ranges for 8 groups of timesteps' && err 'layers in int8' &&
-        run 0 generate --model_path "$work/q8" --scheduler ddim --num_inference_steps 3 --threads 1 --quiet \
+        run 0 generate --model_path "$work/q8" --scheduler ddim --num_inference_steps 3 --threads 1 \
             --output_dir "$work/gen8" --num_images 1 --seed 5 && [ -s "$work/gen8/ID_1_0000_seed5.png" ] &&
-        ! cmp -s "$work/gen8/ID_1_0000_seed5.png" "$work/gen/ID_1_0000_seed5.png"
+        err 'layers in int8'
 }
 check "quantize writes a model that info and generate take" quantises
 no_overwrite() { run 1 quantize --model_path "$work/ldm" --output "$work/q8" && err "--overwrite_output"; }
