@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/file_util.h"
+#include "util/pages.h"
 
 /* Opens a regular file for reading; O_NONBLOCK, so that a FIFO of that name cannot hang us. */
 static mdldm_status open_regular(mdldm__env *env, const char *path, int *fd, size_t *size)
@@ -101,11 +102,7 @@ void mdldm__map_close(mdldm__map *map)
 
 void mdldm__map_forget(const mdldm__map *map, const void *data, size_t bytes)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)map->data;
-    uintptr_t from = (uintptr_t)data, to = from + bytes;
-    if (map->size == 0 || from < start || to > start + map->size)
-        return; /* memory of another kind would lose its content */
-    from -= from % page; /* the mapping begins at a page */
-    to += (page - to % page) % page;
-    madvise((void *)from, to - from, MADV_DONTNEED); /* a wish: failure changes nothing */
+    const uintptr_t start = (uintptr_t)map->data, from = (uintptr_t)data;
+    if (map->size > 0 && from >= start && from + bytes <= start + map->size)
+        mdldm__pages_forget(data, bytes);
 }

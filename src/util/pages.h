@@ -8,14 +8,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Gives back the whole pages within bytes of a private read-only mapping of a file. They come back from
- * the file when they are touched again. Never for other memory: that would lose its content. */
+/* Gives back the pages that hold data[bytes], which lies in a private read-only mapping of a file; neighbours
+ * on the first and the last page go with it. They come back from the file when they are touched again.
+ * Never for other memory: that would lose its content. */
 static inline void mdldm__pages_forget(const void *data, size_t bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)data + page - 1) / page * page, to = ((uintptr_t)data + bytes) / page * page;
-    if (from < to)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = (uintptr_t)data / page * page, to = ((uintptr_t)data + bytes + page - 1) / page * page;
+    if (bytes > 0)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a wish: failure changes nothing */
 }
 
 #endif
