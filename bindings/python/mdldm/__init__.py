@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Latent diffusion for micro-Doppler spectrograms.
+
+    import mdldm
+    model = mdldm.Model.load("model")
+    images = model.generate(16, labels="ID_1", scheduler="dpmsolver++", num_inference_steps=20)
+
+Arrays are NumPy's: pixels float32 [n, 3, h, w] in [-1, 1], images uint8 [n, h, w, 3], latents float32
+[n, c, h, w]. Each thread has a context of its own; ``with mdldm.Context(threads=2, precision="bf16"):`` sets
+another one. Errors are exceptions with the library's sentence; Ctrl-C stops a call between two kernels."""
+from ._errors import (CapacityError, Cancelled, FormatError, InputOutputError, InternalError, InvalidArgument,
+                      MdldmError, NotFound, NumericError, OutOfMemory, Unavailable, Unsupported)
+from ._library import version
+from .context import Context, current
+from .dataset import Dataset
+from .images import colormap, read_image, sheet, to_images, to_pixels, write_image
+from .model import Model
+from .options import OPTIONS, Option
+from .sampler import Sampler
+from .trainer import Trainer
+
+__version__ = version()
+__all__ = ["CapacityError", "Cancelled", "Context", "Dataset", "FormatError", "InputOutputError",
+           "InternalError", "InvalidArgument", "MdldmError", "Model", "NotFound", "NumericError", "OPTIONS",
+           "Option", "OutOfMemory", "Sampler", "Trainer", "Unavailable", "Unsupported", "colormap", "current",
+           "read_image", "sheet", "to_images", "to_pixels", "version", "write_image"]

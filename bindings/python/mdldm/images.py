@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Images, pixels, colour maps. Pixels are float32 [n, 3, h, w] in [-1, 1]; images are uint8 [n, h, w, 3]."""
+import ctypes
+
+import numpy
+
+from . import _arrays
+from ._library import encode_path
+from .context import current
+
+
+def to_pixels(images, context=None):
+    """uint8 [n, h, w, 3] or [h, w, 3], or a PIL image -> pixels. Pixels are passed through."""
+    array = _arrays.as_array(images)
+    if not _arrays.is_images(array):
+        return _arrays.floats(array, "pixels", 3)
+    if array.ndim == 3:
+        array = array[None]
+    if array.ndim != 4 or array.shape[3] != 3:
+        raise ValueError(f"images: the shape is {list(array.shape)}; uint8 [n, h, w, 3] would be right")
+    array = numpy.ascontiguousarray(array)
+    n, h, w, _ = array.shape
+    pixels = numpy.empty((n, 3, h, w), numpy.float32)
+    (context or current()).call("rgb8_to_pixels", _arrays.address(array), n, h, w, _arrays.address(pixels),
+                                pixels.size)
+    return pixels
+
+
+def to_images(pixels, context=None):
+    """pixels [n, 3, h, w] -> uint8 [n, h, w, 3], clamped."""
+    array = _arrays.floats(pixels, "pixels", 3)
+    n, _, h, w = array.shape
+    images = numpy.empty((n, h, w, 3), numpy.uint8)
+    (context or current()).call("pixels_to_rgb8", _arrays.address(array), n, h, w, _arrays.address(images),
+                                images.size)
+    return images
+
+
+def read_image(path, context=None):
+    """A PNG or JPEG file as uint8 [h, w, 3]."""
+    context = context or current()
+    h, w = ctypes.c_int64(), ctypes.c_int64()
+    name = encode_path(path)
+    context.call("image_read", name, None, 0, ctypes.byref(h), ctypes.byref(w))
+    image = numpy.empty((h.value, w.value, 3), numpy.uint8)
+    context.call("image_read", name, _arrays.address(image), image.size, ctypes.byref(h), ctypes.byref(w))
+    return image
+
+
+def write_image(path, image, context=None):
+    """uint8 [h, w, 3] to a PNG file."""
+    array = _arrays.as_array(image)
+    if array.dtype != numpy.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(f"image: {array.dtype} {list(array.shape)}; uint8 [h, w, 3] would be right")
+    array = numpy.ascontiguousarray(array)
+    (context or current()).call("image_write", encode_path(path), _arrays.address(array), array.shape[0],
+                                array.shape[1])
+
+
+def colormap(values, low, high, name="jet", context=None):
+    """values of any shape, clamped to [low, high] -> uint8 of that shape with 3 colours behind."""
+    array = numpy.ascontiguousarray(_arrays.as_array(values), dtype=numpy.float32)
+    rgb = numpy.empty(array.shape + (3,), numpy.uint8)
+    (context or current()).call("colormap_apply", name.encode(), _arrays.address(array), array.size, low, high,
+                                _arrays.address(rgb), rgb.size)
+    return rgb
+
+
+def sheet(images, columns=None):
+    """Images [n, h, w, 3] side by side in one: what a notebook shows."""
+    array = _arrays.as_array(images)
+    if not _arrays.is_images(array):
+        array = to_images(array)
+    n, h, w, _ = array.shape
+    columns = columns or min(n, 8)
+    rows = -(-n // columns)
+    grid = numpy.zeros((rows * h, columns * w, 3), numpy.uint8)
+    for i, image in enumerate(array):
+        y, x = i // columns * h, i % columns * w
+        grid[y:y + h, x:x + w] = image
+    return grid
+
+
+class Pictures(numpy.ndarray):
+    """uint8 [n, h, w, 3] that a notebook shows as a sheet; otherwise an array like any other."""
+
+    def _repr_png_(self):
+        if self.ndim != 4 or self.shape[-1] != 3 or self.dtype != numpy.uint8:
+            return None
+        import os
+        import tempfile
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "sheet.png")
+            write_image(path, sheet(numpy.asarray(self)))
+            with open(path, "rb") as file:
+                return file.read()
