@@ -16,7 +16,6 @@ class _Watch:
     def __init__(self):
         self.lock = threading.Lock()
         self.cancel = None  # called on SIGINT
-        self.fired = False
         self.pid = None
         self.previous = -1
 
@@ -38,7 +37,6 @@ class _Watch:
                     with contextlib.suppress(OSError):
                         os.write(self.previous, received)
                 if signal.SIGINT in received and self.cancel is not None:
-                    self.fired = True
                     self.cancel()
 
 
@@ -47,18 +45,18 @@ _watch = _Watch()
 
 @contextlib.contextmanager
 def cancel_on_interrupt(cancel):
-    """Calls cancel() as soon as SIGINT arrives. Yields a function that says whether it did. Does nothing off
-    the main thread, or where SIGINT is not Python's to handle."""
+    """Calls cancel() as soon as SIGINT arrives. Does nothing off the main thread, or where SIGINT is not
+    Python's to handle."""
     mine = threading.current_thread() is threading.main_thread()
     if not mine or not callable(signal.getsignal(signal.SIGINT)) or _watch.cancel is not None:
-        yield lambda: False
+        yield
         return
     _watch.start()
     with _watch.lock:
-        _watch.cancel, _watch.fired = cancel, False
+        _watch.cancel = cancel
     _watch.previous = signal.set_wakeup_fd(_watch.write, warn_on_full_buffer=False)
     try:
-        yield lambda: _watch.fired
+        yield
     finally:
         signal.set_wakeup_fd(_watch.previous, warn_on_full_buffer=False)
         with _watch.lock:

@@ -31,7 +31,7 @@ class Context(Handle):
         super().__init__(pointer)
         self._working = threading.Lock()
         self._raised = None
-        self._stale_cancel = False
+        self._stop_pending = self._stopping = False
         self._before = []
         self.progress, self.log = progress, log
         # The callbacks must not keep the object alive, so they go through a weak reference.
@@ -52,15 +52,15 @@ class Context(Handle):
         if not self._working.acquire(blocking=False):
             raise RuntimeError("this context is at work in another call; use one context for each thread")
         try:
-            self._raised = None
-            with cancel_on_interrupt(lambda: lib.mdldm_context_cancel(pointer)) as interrupted:
+            self._raised, self._stopping = None, False
+            with cancel_on_interrupt(self._stop):
                 status = function(pointer, *arguments)
-                if status == _errors.Cancelled.status and self._stale_cancel and not interrupted() \
-                        and self._raised is None:
-                    # An earlier interrupt came when its call was already done: it was not meant for this one.
-                    self._stale_cancel = False
+                if status == _errors.Cancelled.status and self._stop_pending and not self._stopping:
+                    # A request that came when the call it was meant for was already done.
+                    self._stop_pending = False
                     status = function(pointer, *arguments)
-                self._stale_cancel = interrupted() and status == 0
+            if status == _errors.Cancelled.status:
+                self._stop_pending = False
             message = text(lib.mdldm_context_error(pointer)) if status != 0 else ""
             raised, self._raised = self._raised, None
         finally:
@@ -70,8 +70,14 @@ class Context(Handle):
         if status != 0:
             raise _errors.BY_STATUS.get(status, _errors.MdldmError)(message)
 
+    def _stop(self):
+        """For an interrupt or a callback that raised: a request that must not meet a later call."""
+        self._stop_pending = self._stopping = True
+        lib.mdldm_context_cancel(self._pointer)
+
     def cancel(self):
         """Stops the call that runs on this context, from any thread; it raises Cancelled."""
+        self._stopping = True
         lib.mdldm_context_cancel(self.pointer)
 
     @property
@@ -123,7 +129,7 @@ def _callbacks(context):
                 self.log(level, line.decode("utf-8", "replace"))
         except BaseException as error:
             self._raised = error
-            lib.mdldm_context_cancel(self._pointer)
+            self._stop()
 
     return PROGRESS(progress), LOG(log)
 

@@ -2,7 +2,9 @@
 """Data sets: a folder or zip of images whose sub-folders are the persons, or arrays."""
 import ctypes
 import os
+import shutil
 import tempfile
+import weakref
 
 import numpy
 
@@ -19,9 +21,9 @@ class Dataset(Handle):
 
     _free = lib.mdldm_dataset_free
 
-    def __init__(self, pointer, folder=None):
+    def __init__(self, pointer):
         super().__init__(pointer)
-        self._folder = folder  # a TemporaryDirectory that must live as long
+        self._remove_folder = None  # removes the folder that only this data set needs
 
     @classmethod
     @takes_options("dataset")
@@ -49,14 +51,18 @@ class Dataset(Handle):
     @classmethod
     def _from_pairs(cls, pairs, class_names, context, options):
         context = context or current()
-        folder = tempfile.TemporaryDirectory(prefix="mdldm-")
-        for i, (image, label) in enumerate(pairs):
-            name = _class_folder(label, class_names)
-            place = os.path.join(folder.name, name) if name else folder.name
-            os.makedirs(place, exist_ok=True)
-            write_image(os.path.join(place, f"{i:08d}.png"), _rgb(image), context)
-        dataset = cls.open(folder.name, context=context, **options)
-        dataset._folder = folder
+        folder = tempfile.mkdtemp(prefix="mdldm-")
+        try:
+            for i, (image, label) in enumerate(pairs):
+                place = os.path.join(folder, _class_folder(label, class_names) or "")
+                os.makedirs(place, exist_ok=True)
+                write_image(os.path.join(place, f"{i:08d}.png"), _rgb(image), context)
+            dataset = cls.open(folder, context=context, **options)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        dataset.folder = folder
+        dataset._remove_folder = weakref.finalize(dataset, shutil.rmtree, folder, ignore_errors=True)
         return dataset
 
     @classmethod
@@ -116,8 +122,8 @@ class Dataset(Handle):
 
     def close(self):
         super().close()
-        if self._folder is not None:
-            self._folder.cleanup()
+        if self._remove_folder is not None:
+            self._remove_folder()
 
 
 def _class_folder(label, class_names):
