@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Ctrl-C while C code runs.
 
-Python's own handler runs between two bytecodes, that is after the C call. Its C-level part, though, writes
-a byte to the wake-up descriptor at once. So while a call runs on the main thread, that descriptor is a pipe
-that a small thread reads; a SIGINT byte makes it ask the context to stop, the call returns within a kernel
-or so, and then Python raises KeyboardInterrupt as ever. A descriptor that somebody else had set (an event
-loop, a notebook) gets its bytes passed on and is put back."""
+Python's handler runs between two bytecodes: after the C call, or in the middle of a callback, even before its
+first line, where ctypes would drop the KeyboardInterrupt. So while a call runs on the main thread
+
+* a handler of ours stands in for Python's and only takes note; when the call is over, Python's comes back
+  and gets its signal;
+* the C-level part of the signal machinery, which writes a byte to the wake-up descriptor at once, finds a pipe
+  there. A small thread reads it and asks the context to stop, so the call ends within a kernel or so.
+
+A descriptor that somebody else had set (an event loop, a notebook) gets its bytes passed on and is put back."""
 import contextlib
 import os
 import signal
@@ -45,19 +49,25 @@ _watch = _Watch()
 
 @contextlib.contextmanager
 def cancel_on_interrupt(cancel):
-    """Calls cancel() as soon as SIGINT arrives. Does nothing off the main thread, or where SIGINT is not
-    Python's to handle."""
+    """Calls cancel() as soon as SIGINT arrives, and lets SIGINT's own handler have it at the end. Does nothing
+    off the main thread, inside another such block, or where SIGINT is not Python's to handle."""
     mine = threading.current_thread() is threading.main_thread()
-    if not mine or not callable(signal.getsignal(signal.SIGINT)) or _watch.cancel is not None:
+    before = signal.getsignal(signal.SIGINT)
+    if not mine or not callable(before) or _watch.cancel is not None:
         yield
         return
     _watch.start()
+    noted = []
     with _watch.lock:
         _watch.cancel = cancel
     _watch.previous = signal.set_wakeup_fd(_watch.write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, lambda number, frame: noted.append((number, frame)))
     try:
         yield
     finally:
         signal.set_wakeup_fd(_watch.previous, warn_on_full_buffer=False)
         with _watch.lock:
             _watch.cancel, _watch.previous = None, -1
+        signal.signal(signal.SIGINT, before)
+        if noted:
+            before(*noted[0])

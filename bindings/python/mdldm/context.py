@@ -52,23 +52,23 @@ class Context(Handle):
         if not self._working.acquire(blocking=False):
             raise RuntimeError("this context is at work in another call; use one context for each thread")
         try:
-            self._raised, self._stopping = None, False
             with cancel_on_interrupt(self._stop):
+                self._raised, self._stopping = None, False
                 status = function(pointer, *arguments)
                 if status == _errors.Cancelled.status and self._stop_pending and not self._stopping:
                     # A request that came when the call it was meant for was already done.
                     self._stop_pending = False
                     status = function(pointer, *arguments)
-            if status == _errors.Cancelled.status:
-                self._stop_pending = False
-            message = text(lib.mdldm_context_error(pointer)) if status != 0 else ""
-            raised, self._raised = self._raised, None
+                if status == _errors.Cancelled.status:
+                    self._stop_pending = False
+                raised, self._raised = self._raised, None
+                if raised is not None:
+                    raise raised
+                if status != 0:
+                    message = text(lib.mdldm_context_error(pointer))
+                    raise _errors.BY_STATUS.get(status, _errors.MdldmError)(message)
         finally:
             self._working.release()
-        if raised is not None:
-            raise raised
-        if status != 0:
-            raise _errors.BY_STATUS.get(status, _errors.MdldmError)(message)
 
     def _stop(self):
         """For an interrupt or a callback that raised: a request that must not meet a later call."""
