@@ -114,7 +114,7 @@ $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wil
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
-TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh tests/backend/*.sh)
+TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
 
 # ---- measurements ----
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
