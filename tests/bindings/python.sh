@@ -4,7 +4,7 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-/usr/bin/python3}
-out=$("$python" -W error::ResourceWarning "$here/test_python.py" 2>&1)
+out=$("$python" -W error::ResourceWarning -m unittest discover -s "$here/python" 2>&1)
 status=$?
 printf '%s\n' "$out"
 ran=$(printf '%s\n' "$out" | sed -n 's/^Ran \([0-9]*\) test.*/\1/p')

@@ -28,6 +28,7 @@ status context_use_backend handle text
 text context_backend handle
 status context_set_threads handle i32
 status context_set_precision handle text
+status context_set_winograd handle i32
 void context_set_log handle log array
 void context_set_progress handle progress array
 void context_cancel handle
@@ -75,6 +76,7 @@ status quantize handle handle array i64 i64 i64 array size array size
 status predict handle handle array i64 i64 i64 array array array size
 status decode handle handle array i64 i64 i64 array size
 status decode_codes handle handle array i64 i64 i64 array size
+status model_quantize handle handle handle handle out
 status sampler_create handle handle handle out
 void sampler_free handle
 i64 sampler_steps handle

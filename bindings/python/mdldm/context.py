@@ -17,13 +17,13 @@ class Context(Handle):
     trainers may outlive it.
 
     ``threads``: compute threads, 0 for one a processor. ``backend``: "auto", "reference", "cpu", "cuda", ...
-    ``precision`` of inference: "f32" or "bf16". ``progress(stage, done, total)`` and ``log(level, line)``
+    ``precision`` of inference: "f32" or "bf16". ``winograd=False``: direct convolutions only. ``progress(stage, done, total)`` and ``log(level, line)``
     may raise: the call under way stops and the exception comes out of it. A true result of progress cancels
     the call. Used as ``with Context(...):`` it is the current one of the thread inside the block."""
 
     _free = lib.mdldm_context_free
 
-    def __init__(self, threads=0, backend=None, precision=None, progress=None, log=None):
+    def __init__(self, threads=0, backend=None, precision=None, winograd=True, progress=None, log=None):
         pointer = ctypes.c_void_p()
         status = lib.mdldm_context_create(ctypes.byref(pointer))
         if status != 0:
@@ -42,6 +42,8 @@ class Context(Handle):
             self.call("context_set_threads", threads)
         if precision is not None:
             self.precision = precision
+        if not winograd:
+            self.winograd = False
         if backend is not None:
             self.backend = backend
 
@@ -93,6 +95,9 @@ class Context(Handle):
                          doc='Arithmetic of inference: "f32" or "bf16". Can be set only.')
     threads = property(None, lambda self, count: self.call("context_set_threads", count),
                        doc="Compute threads; 0: one a processor. Can be set only.")
+
+    winograd = property(None, lambda self, enabled: self.call("context_set_winograd", int(bool(enabled))),
+                        doc="Whether 3x3 convolutions may be computed by Winograd's method. Can be set only.")
 
     def backends(self):
         """A list of (name, description, reason): reason is None for those that can be used here."""

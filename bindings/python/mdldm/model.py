@@ -15,7 +15,7 @@ from .sampler import Sampler
 
 _INTEGERS = ("latent_channels", "latent_factor", "image_channels", "sample_size", "resolution", "num_classes",
              "num_codes", "has_autoencoder", "has_unet", "parameters", "autoencoder_parameters",
-             "unet_parameters", "num_train_timesteps")
+             "unet_parameters", "num_train_timesteps", "weight_bytes", "timestep_groups")
 _TEXTS = ("autoencoder_class", "unet_class", "scheduler_class", "prediction_type")
 _CONFIGS = ("autoencoder_config", "unet_config", "scheduler_config")
 
@@ -122,6 +122,17 @@ class Model(Handle):
                                     _arrays.address(quantized), quantized.size, _arrays.address(codes),
                                     codes.size)
         return quantized, codes
+
+    @takes_options("quantize")
+    def quantize_unet(self, dataset=None, context=None, **options):
+        """A copy of the model whose UNet computes its large layers in eight bits. Ranges are measured on
+        denoising trajectories, and on noised images of the data set where one is given."""
+        context = context or current()
+        pointer = ctypes.c_void_p()
+        with Options(context, options, "quantize") as handle:
+            context.call("model_quantize", self.pointer, None if dataset is None else dataset.pointer,
+                         handle.pointer, ctypes.byref(pointer))
+        return Model(pointer)
 
     def predict(self, latent, timesteps, labels=None, context=None):
         """One UNet evaluation: timesteps and labels are [n], or one for all; a label may be a class name."""

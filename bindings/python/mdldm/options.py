@@ -6,11 +6,12 @@ import inspect
 import os
 from dataclasses import dataclass
 
+from ._constants import OptionScope, OptionType
 from ._handle import Handle
 from ._library import lib, text
 
-SCOPES = {"model": 1, "dataset": 2, "train": 4, "vq": 8, "diffusion": 16, "sample": 32}
-_TYPES = {0: int, 1: float, 2: str, 3: bool}
+SCOPES = {scope.name.lower(): int(scope) for scope in OptionScope}
+_TYPES = {OptionType.INT: int, OptionType.DOUBLE: float, OptionType.STRING: str, OptionType.FLAG: bool}
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 import ctypes
 import math
 
+from ._constants import Stage
 from ._handle import Handle
 from ._library import lib, text
 from .context import current
 from .options import Options, takes_options
 
-AUTOENCODER, DIFFUSION = 1, 2
-_STAGES = {"autoencoder": AUTOENCODER, "vqvae": AUTOENCODER, 1: AUTOENCODER, "diffusion": DIFFUSION,
-           "unet": DIFFUSION, 2: DIFFUSION}
+_STAGES = {"autoencoder": Stage.AUTOENCODER, "diffusion": Stage.DIFFUSION, 1: Stage.AUTOENCODER, 2: Stage.DIFFUSION}
 
 
 class Trainer(Handle):
@@ -26,7 +25,7 @@ class Trainer(Handle):
             raise ValueError(f"stage {stage!r}: 'autoencoder' (1) or 'diffusion' (2) would be right")
         self.context = context or current()
         pointer = ctypes.c_void_p()
-        with Options(self.context, options, "train", "vq" if _STAGES[stage] == 1 else "diffusion") as handle:
+        with Options(self.context, options, "train", "vq" if _STAGES[stage] is Stage.AUTOENCODER else "diffusion") as handle:
             self.context.call("trainer_create", _STAGES[stage], model.pointer, dataset.pointer, handle.pointer,
                               ctypes.byref(pointer))
         super().__init__(pointer)
