@@ -151,6 +151,14 @@ check: deps ## install what is missing, build everything, run all tests
 	$(MAKE) -j$(JOBS) all test-bins
 	tests/run.sh $(abspath $(BUILD))/backends $(TEST_BINS) $(TEST_SCRIPTS)
 
+.PHONY: abi-check
+abi-check: all ## the interface is that of the last release, or more; part of check
+	tests/run.sh $(abspath $(BUILD))/backends $(wildcard tests/abi/*.sh)
+
+.PHONY: abi-baseline
+abi-baseline: $(LIBOUT)/libmdldm.so.$(SOVERSION) ## record the interface as the one to keep: at a release
+	tests/abi/abi_check.sh --write
+
 .PHONY: demo
 demo: deps ## install what is missing, build, simulate persons, train both stages, make a sheet
 	$(MAKE) -j$(JOBS) all

@@ -3,10 +3,12 @@
 # The plug-in interface cannot change under one version number: lib/backend-interface records, for
 # each MDLDM_BACKEND_ABI, the hash of mdldm_backend.h without comments and white space.
 # backend_interface.sh --update records the present one after a deliberate change.
+#   MDLDM_HEADERS: another folder of headers than the tree's
 set -eu
 cd "$(dirname "$0")/../.."
-version=$(sed -n 's/^#define MDLDM_BACKEND_ABI \([0-9]*\)u$/\1/p' include/mdldm/mdldm_backend.h)
-hash=$(gcc -fpreprocessed -dD -E -P include/mdldm/mdldm_backend.h 2>/dev/null | tr -d ' \t\n' | sha256sum | cut -d ' ' -f 1)
+header=${MDLDM_HEADERS:-include/mdldm}/mdldm_backend.h
+version=$(sed -n 's/^#define MDLDM_BACKEND_ABI \([0-9]*\)u$/\1/p' "$header")
+hash=$(gcc -fpreprocessed -dD -E -P "$header" 2>/dev/null | tr -d ' \t\n' | sha256sum | cut -d ' ' -f 1)
 if [ "${1:-}" = --update ]; then
     { grep -v "^$version " lib/backend-interface 2>/dev/null || true; echo "$version $hash"; } > lib/backend-interface.new
     mv lib/backend-interface.new lib/backend-interface
