@@ -7,6 +7,7 @@ SHELL := /bin/bash
 VERSION := 0.1.0
 SOVERSION := 0
 PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
 LIBDIR ?= $(PREFIX)/lib
 BINDIR ?= $(PREFIX)/bin
 INCLUDEDIR ?= $(PREFIX)/include
@@ -49,12 +50,13 @@ CPU_OBJ := $(CPU_SRC:%.c=$(BUILD)/cpu-plugin/%.o)
 EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(BUILD)/bin/$(subst _,-,$(p)))
+MAN_PAGES := $(foreach p,$(PROGRAMS),$(BUILD)/man/$(subst _,-,$(p)).1)
 TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/test_*.c tests/fuzz/test_*.c)
 TEST_SUPPORT := $(wildcard tests/support/*.c)
 TEST_BINS := $(TEST_SRC:%.c=$(BUILD)/%)
 
 PLUGINS := $(if $(wildcard backends/cpu/*.c),$(BUILD)/backends/mdldm_backend_cpu.so $(LIBOUT)/mdldm/mdldm_backend_cpu.so)
-all: $(LIBOUT)/libmdldm.a $(LIBOUT)/libmdldm.so.$(SOVERSION) $(PLUGINS) $(PROGRAM_BINS) ## build the library, its backends and the programs
+all: $(LIBOUT)/libmdldm.a $(LIBOUT)/libmdldm.so.$(SOVERSION) $(PLUGINS) $(PROGRAM_BINS) $(MAN_PAGES) ## build the library, its backends, the programs and their manual pages
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -100,6 +102,17 @@ PROGRAM_RPATH ?= ../../lib
 LIBS_mdldm_simulate := -lkissfft-float
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 
+# A program writes its own page, from the tables that its flags come from.
+$(BUILD)/man/%.1: $(BUILD)/bin/%
+	@mkdir -p $(@D)
+	LD_LIBRARY_PATH=$(LIBOUT) $< --man > $@.new
+	mv $@.new $@
+
+.PHONY: docs
+docs: $(LIBOUT)/libmdldm.so.$(SOVERSION) ## make docs/API.md from the header and docs/OPTIONS.md from the option table
+	python3 docs/gen/api_md.py include/mdldm/mdldm.h lib/symbols-in-versions > docs/API.md
+	python3 docs/gen/options_md.py $< include/mdldm/mdldm.h > docs/OPTIONS.md
+
 # ---- tests ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/libmdldm.a
 	@mkdir -p $(@D)
@@ -114,7 +127,7 @@ $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wil
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
-TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
+TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
 
 # ---- measurements ----
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
@@ -207,22 +220,23 @@ fuzz: ## the fuzz targets, a minute each (needs clang)
 
 # ---- installation ----
 .PHONY: install
-install: ## install library, headers, plug-ins, programs (PREFIX, DESTDIR, LIBDIR)
+install: ## install library, headers, plug-ins, programs, manual pages (PREFIX, DESTDIR, LIBDIR, MANDIR)
 	$(MAKE) BUILD=build/install LIBOUT=build/install/lib PROGRAM_RPATH='$(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))' MDLDM_LIBDIR=$(LIBDIR) all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mdldm
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mdldm $(DESTDIR)$(MANDIR)/man1
 	install -m 644 include/mdldm/*.h $(DESTDIR)$(INCLUDEDIR)/mdldm/
 	install -m 755 build/install/lib/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.so
 	install -m 644 build/install/lib/libmdldm.a $(DESTDIR)$(LIBDIR)/
 	install -m 755 build/install/lib/mdldm/*.so $(DESTDIR)$(LIBDIR)/mdldm/
 	install -m 755 build/install/bin/* $(DESTDIR)$(BINDIR)/
+	install -m 644 build/install/man/* $(DESTDIR)$(MANDIR)/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@CORE_LIBS@|$(CORE_LIBS)|' pkgconfig/mdldm.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libmdldm.so $(DESTDIR)$(LIBDIR)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.a $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
 	rm -rf $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm
-	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(BINDIR)/$(subst _,-,$(p)))
+	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(BINDIR)/$(subst _,-,$(p)) $(DESTDIR)$(MANDIR)/man1/$(subst _,-,$(p)).1)
 
 .PHONY: clean
 clean: ## remove everything built

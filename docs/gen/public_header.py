@@ -67,10 +67,12 @@ def read(path):
     head = body[:body.index("#if defined")]
     sections = [Section("Version", "", list(blocks(head)))]
     for i, banner in enumerate(banners):
-        title = " ".join(re.sub(r"^ ?\* ?", "", banner.group(1), flags=re.M).split())
+        text = re.sub(r"^ ?\* ?", "", banner.group(1), flags=re.M)
+        title, _, more = (" ".join(part.split()) for part in text.partition("\n\n"))
         end = banners[i + 1].start() if i + 1 < len(banners) else len(body)
-        head, _, note = title.partition(": ") if ": " in title else title.partition(". ")
-        sections.append(Section(head, note, list(blocks(body[banner.end():end]))))
+        head, _, note = title.partition(": " if ": " in title else ". ")
+        note = note and note[0].upper() + note[1:].rstrip(".") + "."
+        sections.append(Section(head.rstrip("."), f"{note} {more}".strip(), list(blocks(body[banner.end():end]))))
     return top, sections
 
 

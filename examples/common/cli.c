@@ -18,10 +18,11 @@ static const cli_flag common_flags[] = {
     { "quiet", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "no progress and no notes, errors only" },
     { "verbose", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "all of the library's log" },
     { "help", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "this text" },
+    { "man", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "this text as a manual page, for man -l -" },
     { "version", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "the version" },
     { "precision", MDLDM_OPTION_STRING, "f32", 0, 0, "f32|bf16", "", "arithmetic of the model" },
 };
-enum { BACKEND, THREADS, WINOGRAD, QUIET, VERBOSE, HELP, VERSION, PRECISION, COMMON_COUNT };
+enum { BACKEND, THREADS, WINOGRAD, QUIET, VERBOSE, HELP, MAN, VERSION, PRECISION, COMMON_COUNT };
 
 static int common_count(const cli_program *p)
 {
@@ -297,6 +298,10 @@ static int start(cli *c, int argc, char **argv)
     }
     if (common_truth(c, HELP)) {
         cli_help_print(c->program, common_flags, common_count(c->program));
+        return 0;
+    }
+    if (common_truth(c, MAN)) {
+        cli_man_print(c->program, common_flags, common_count(c->program));
         return 0;
     }
     if (common_truth(c, VERSION)) {

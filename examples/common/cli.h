@@ -36,7 +36,7 @@ typedef struct cli {
     const char *argument; /* the positional one, or NULL */
     int quiet, verbose;
     const char *own_value[CLI_MAX_OWN]; /* text, NULL: the default */
-    const char *common_value[8];
+    const char *common_value[9];
 } cli;
 
 /* Reads the command line, makes context and options, sets backend, threads and log. Returns -1 to go
