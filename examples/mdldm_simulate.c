@@ -33,7 +33,7 @@ static const cli_flag flags[] = {
     { "dynamic_range", MDLDM_OPTION_DOUBLE, "38", 5, 120, "", "dB", "from the colour map's top (the strongest echo of a picture) to its bottom" },
     { "noise", MDLDM_OPTION_DOUBLE, "-20", -100, 60, "", "dB", "receiver noise per pulse relative to the echo at 10 m" },
     { "carrier", MDLDM_OPTION_DOUBLE, "77e9", 1e9, 300e9, "", "Hz", "carrier frequency; the pulse rate follows it, so that the velocity axis stays" },
-    { "colormap", MDLDM_OPTION_STRING, "jet", 0, 0, "jet|viridis|grey", "", "colours" },
+    { "colormap", MDLDM_OPTION_STRING, "jet", 0, 0, "jet|viridis|parula-like|turbo|grey", "", "colours" },
 };
 
 static const cli_program program = {

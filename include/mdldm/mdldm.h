@@ -156,7 +156,8 @@ typedef enum mdldm_option_scope {
     MDLDM_SCOPE_VQ = 8,       /* stage 1 only */
     MDLDM_SCOPE_DIFFUSION = 16, /* stage 2 only */
     MDLDM_SCOPE_SAMPLE = 32,  /* mdldm_sampler_create, mdldm_generate */
-    MDLDM_SCOPE_QUANTIZE = 64 /* mdldm_model_quantize */
+    MDLDM_SCOPE_QUANTIZE = 64, /* mdldm_model_quantize */
+    MDLDM_SCOPE_SPECTROGRAM = 128 /* mdldm_spectrogram */
 } mdldm_option_scope;
 
 MDLDM_API mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out);
@@ -364,10 +365,71 @@ MDLDM_API mdldm_status mdldm_pixels_to_rgb8(mdldm_context *ctx, const float *pix
 MDLDM_API mdldm_status mdldm_rgb8_to_pixels(mdldm_context *ctx, const uint8_t *rgb, int64_t n,
                                             int64_t height, int64_t width, float *pixels,
                                             size_t capacity);
-/* Colour map: values[count] clamped to [low, high] -> rgb [count][3]. name: "jet", "viridis", "grey". */
+/* ---------------------------------------------------------------------------------------------
+ * From radar samples to pictures, and back: spectrogram, decibels, colour maps
+ *
+ * Matrices are [row][column] of float, the first row at the top of the picture: rows are Doppler
+ * frequencies, the highest (approaching) first, columns are time. Any thread; one at a time per context.
+ * ------------------------------------------------------------------------------------------- */
+
+/* Short-time Fourier transform of complex samples (Chen, Li, Ho and Wechsler 2006): iq[count][2] holds I and Q of
+ * slow time at sample_rate in Hz (a radar's pulse rate), db gets [rows][columns] in dB: rows = n_fft Doppler
+ * frequencies from just below sample_rate / 2 down to -sample_rate / 2, columns = 1 + (count - win_length) /
+ * hop_length frames without padding. 0 dB is a complex exponential of amplitude 1 (db_reference full_scale), or the
+ * largest value of the matrix (peak); powers below -200 dB full scale count as that. Options of scope SPECTROGRAM
+ * choose window, lengths and the removal of what does not move; NULL for defaults. The transform is computed in
+ * float: what is 130 dB below a frame's strongest echo drowns in its rounding.
+ * With db NULL only *rows and *columns are given (either may be NULL); iq may then be NULL too.
+ * Errors: INVALID_ARGUMENT (an option, a rate, fewer samples than a window), CAPACITY, NUMERIC (a sample is not
+ * finite: which one). Since 0.1. */
+MDLDM_API mdldm_status mdldm_spectrogram(mdldm_context *ctx, const float *iq, int64_t count, double sample_rate,
+                                         const mdldm_options *options, float *db, size_t capacity,
+                                         int64_t *rows, int64_t *columns);
+/* Its axes: frequency[rows] in Hz, falling, 0 among them; time[columns] in s, of each window's middle since the
+ * first sample. Either may be NULL. The velocity of a row is frequency * c / (2 * carrier). Since 0.1. */
+MDLDM_API mdldm_status mdldm_spectrogram_axes(mdldm_context *ctx, int64_t count, double sample_rate,
+                                              const mdldm_options *options, double *frequency,
+                                              size_t frequency_capacity, double *time, size_t time_capacity);
+
+/* matrix [rows][columns] -> out [out_rows][out_columns]: bilinear where it grows, the triangle filter as wide as
+ * the reduction where it shrinks (Pillow's BILINEAR in mode F). Errors: NUMERIC (NaN), CAPACITY. Since 0.1. */
+MDLDM_API mdldm_status mdldm_matrix_resize(mdldm_context *ctx, const float *matrix, int64_t rows, int64_t columns,
+                                           int64_t out_rows, int64_t out_columns, float *out, size_t capacity);
+
+/* The range of a picture: *ceiling_db is the largest of db[count], *floor_db dynamic_range (in dB, more than 0)
+ * below. One range for all recordings, chosen once, keeps their strengths comparable. NUMERIC: NaN, +inf, or
+ * nothing above -inf. Since 0.1. */
+MDLDM_API mdldm_status mdldm_db_range(mdldm_context *ctx, const float *db, size_t count, double dynamic_range,
+                                      double *floor_db, double *ceiling_db);
+/* dB <-> [0, 1] and dB <-> pixels in [-1, 1] (what models take): floor_db goes to the low end, ceiling_db to the
+ * high one, linear between, clamped beyond, in both directions. In place is fine. NUMERIC: NaN. Since 0.1. */
+MDLDM_API mdldm_status mdldm_db_to_unit(mdldm_context *ctx, const float *db, size_t count, double floor_db,
+                                        double ceiling_db, float *unit, size_t capacity);
+MDLDM_API mdldm_status mdldm_unit_to_db(mdldm_context *ctx, const float *unit, size_t count, double floor_db,
+                                        double ceiling_db, float *db, size_t capacity);
+MDLDM_API mdldm_status mdldm_db_to_pixels(mdldm_context *ctx, const float *db, size_t count, double floor_db,
+                                          double ceiling_db, float *pixels, size_t capacity);
+MDLDM_API mdldm_status mdldm_pixels_to_db(mdldm_context *ctx, const float *pixels, size_t count, double floor_db,
+                                          double ceiling_db, float *db, size_t capacity);
+
+/* Colour maps of 256 colours by name: "jet" (MATLAB's), "viridis", "parula-like" (our own), "turbo", "grey".
+ * index 0..count-1, NULL out of range. Since 0.1. */
+MDLDM_API int32_t mdldm_colormap_count(void);
+MDLDM_API const char *mdldm_colormap_name(int32_t index);
+/* values[count] clamped to [low, high] -> rgb [count][3]: colour floor((v - low) / (high - low) * 256), as
+ * imagesc and matplotlib choose it. NUMERIC: NaN. Since 0.1. */
 MDLDM_API mdldm_status mdldm_colormap_apply(mdldm_context *ctx, const char *name, const float *values,
                                             size_t count, float low, float high, uint8_t *rgb,
                                             size_t capacity);
+/* The way back: rgb [count][3] -> values[count] in [low, high], from the nearest point of the map, straight
+ * lines between its colours; colour i is low + (high - low) * (i + 0.5) / 256, the middle of what apply gives that
+ * colour. residuals[count] (NULL: not wanted): the colour's distance from the map in RGB space, in steps of 8
+ * bits, 0 to 441.7. *mean_residual and *max_residual (either NULL) sum up: near 0 for a picture of this map, a
+ * few steps after JPEG, tens for another map or for text and axes in the picture. Since 0.1. */
+MDLDM_API mdldm_status mdldm_colormap_invert(mdldm_context *ctx, const char *name, const uint8_t *rgb,
+                                             size_t count, float low, float high, float *values,
+                                             size_t capacity, float *residuals, size_t residual_capacity,
+                                             double *mean_residual, double *max_residual);
 
 /* ---------------------------------------------------------------------------------------------
  * Trainer

@@ -23,15 +23,38 @@ static void axis_free(mdldm__env *env, axis *a)
     mdldm__free(env, a->weights);
 }
 
+int64_t mdldm__triangle_width(int64_t in_size, int64_t out_size)
+{
+    return (int64_t)ceil(fmax((double)in_size / (double)out_size, 1.0)) * 2 + 1;
+}
+
+int64_t mdldm__triangle_weights(int64_t in_size, int64_t out_size, int64_t i, double *weights, int64_t *start)
+{
+    const double scale = (double)in_size / (double)out_size;
+    const double support = scale < 1.0 ? 1.0 : scale; /* the triangle's half width is 1, times the reduction */
+    const double step = 1.0 / support;
+    const double centre = ((double)i + 0.5) * scale;
+    int64_t begin = (int64_t)(centre - support + 0.5);
+    int64_t end = (int64_t)(centre + support + 0.5);
+    begin = begin < 0 ? 0 : begin;
+    end = end > in_size ? in_size : end;
+    double sum = 0;
+    for (int64_t k = 0; k < end - begin; k++) {
+        double distance = fabs(((double)(k + begin) - centre + 0.5) * step);
+        weights[k] = distance < 1.0 ? 1.0 - distance : 0.0;
+        sum += weights[k];
+    }
+    for (int64_t k = 0; sum != 0.0 && k < end - begin; k++)
+        weights[k] /= sum;
+    *start = begin;
+    return end - begin;
+}
+
 static mdldm_status axis_make(mdldm__env *env, int64_t in_size, int64_t out_size, int64_t first,
                               int64_t count, axis *a)
 {
-    const double scale = (double)in_size / (double)out_size;
-    const double filter_scale = scale < 1.0 ? 1.0 : scale;
-    const double support = 1.0 * filter_scale; /* the triangle's half width is 1 */
-    const double step = 1.0 / filter_scale;
     a->count = count;
-    a->width = (int64_t)ceil(support) * 2 + 1;
+    a->width = mdldm__triangle_width(in_size, out_size);
     a->start = mdldm__calloc(env, (size_t)count, sizeof *a->start);
     a->length = mdldm__calloc(env, (size_t)count, sizeof *a->length);
     a->weights = mdldm__calloc(env, (size_t)count * (size_t)a->width, sizeof *a->weights);
@@ -42,23 +65,9 @@ static mdldm_status axis_make(mdldm__env *env, int64_t in_size, int64_t out_size
         return mdldm__oom(env, "resize weights");
     }
     for (int64_t i = 0; i < count; i++) {
-        const double centre = ((double)(first + i) + 0.5) * scale;
-        int64_t begin = (int64_t)(centre - support + 0.5);
-        int64_t end = (int64_t)(centre + support + 0.5);
-        begin = begin < 0 ? 0 : begin;
-        end = end > in_size ? in_size : end;
-        double sum = 0;
-        for (int64_t k = 0; k < end - begin; k++) {
-            double distance = fabs(((double)(k + begin) - centre + 0.5) * step);
-            exact[k] = distance < 1.0 ? 1.0 - distance : 0.0;
-            sum += exact[k];
-        }
-        for (int64_t k = 0; k < end - begin; k++) {
-            double weight = sum != 0.0 ? exact[k] / sum : exact[k];
-            a->weights[i * a->width + k] = (int32_t)(0.5 + weight * (1 << PRECISION_BITS));
-        }
-        a->start[i] = begin;
-        a->length[i] = end - begin;
+        a->length[i] = mdldm__triangle_weights(in_size, out_size, first + i, exact, &a->start[i]);
+        for (int64_t k = 0; k < a->length[i]; k++)
+            a->weights[i * a->width + k] = (int32_t)(0.5 + exact[k] * (1 << PRECISION_BITS));
     }
     mdldm__free(env, exact);
     return MDLDM_OK;

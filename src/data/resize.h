@@ -12,6 +12,17 @@ mdldm_status mdldm__resize_bilinear(mdldm__env *env, const uint8_t *rgb, int64_t
                                     int64_t out_height, int64_t out_width, int64_t top, int64_t left,
                                     int64_t rows, int64_t columns, uint8_t *out);
 
+/* The antialiased triangle filter from in_size to out_size values: inputs that output i reads begin at *start;
+ * their weights [mdldm__triangle_width at most] sum to 1. Returns their number. */
+int64_t mdldm__triangle_width(int64_t in_size, int64_t out_size);
+int64_t mdldm__triangle_weights(int64_t in_size, int64_t out_size, int64_t i, double *weights, int64_t *start);
+
+/* The same resize of one channel of float, without rounding between the passes (Pillow's mode F):
+ * in [height][width], out [rows][columns]. */
+mdldm_status mdldm__resize_matrix(mdldm__env *env, const float *in, int64_t height, int64_t width,
+                                  int64_t out_height, int64_t out_width, int64_t top, int64_t left, int64_t rows,
+                                  int64_t columns, float *out);
+
 /* Size after Resize(resolution): the shorter side becomes resolution, the other is truncated. */
 void mdldm__fit_size(int64_t height, int64_t width, int64_t resolution, int64_t *out_height,
                      int64_t *out_width);

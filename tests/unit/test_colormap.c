@@ -85,13 +85,101 @@ static void values_beyond_the_limits_are_clamped(void **state)
     }
 }
 
+/* Every colour of every map comes back as the middle of the values that it stands for, and again as itself. */
+static void colours_come_back(void **state)
+{
+    (void)state;
+    assert_int_equal(mdldm_colormap_count(), 5);
+    for (int32_t m = 0; m < mdldm_colormap_count(); m++) {
+        const char *name = mdldm_colormap_name(m);
+        float values[256], back[256], residuals[256];
+        uint8_t rgb[256 * 3], again[256 * 3];
+        double mean, most;
+        int moved = 0;
+        for (int i = 0; i < 256; i++)
+            values[i] = value_of(i);
+        assert_int_equal(mdldm_colormap_apply(ctx, name, values, 256, -40, 0, rgb, sizeof rgb), MDLDM_OK);
+        assert_int_equal(mdldm_colormap_invert(ctx, name, rgb, 256, -40, 0, back, 256, residuals, 256, &mean, &most),
+                         MDLDM_OK);
+        assert_int_equal(mdldm_colormap_apply(ctx, name, back, 256, -40, 0, again, sizeof again), MDLDM_OK);
+        assert_memory_equal(rgb, again, sizeof rgb);
+        assert_true(mean == 0.0 && most == 0.0 && residuals[100] == 0.0f);
+        for (int i = 0; i < 256; i++)
+            moved += fabsf(back[i] - values[i]) > 1e-5f;
+        print_message("  %s: %d colours occur twice\n", name, moved);
+        assert_true(moved <= 6); /* seen: 6 (parula-like), 2 (viridis), 0 */
+    }
+}
+
+/* A colour beside the map, against a search among 255 * 256 points of its lines. */
+static void the_nearest_point_is_found(void **state)
+{
+    (void)state;
+    uint32_t random = 1;
+    for (int32_t m = 0; m < mdldm_colormap_count(); m++) {
+        const char *name = mdldm_colormap_name(m);
+        float entries[256];
+        uint8_t map[256][3];
+        for (int i = 0; i < 256; i++)
+            entries[i] = value_of(i);
+        assert_int_equal(mdldm_colormap_apply(ctx, name, entries, 256, -40, 0, &map[0][0], sizeof map), MDLDM_OK);
+        for (int trial = 0; trial < 60; trial++) {
+            uint8_t rgb[3];
+            for (int c = 0; c < 3; c++) {
+                random = random * 1664525u + 1013904223u; /* Numerical Recipes */
+                const int near = map[trial * 4][c] + (int)(random >> 28) - 8;
+                rgb[c] = (uint8_t)(trial % 3 == 0 ? (int)(random >> 24) : near < 0 ? 0 : near > 255 ? 255 : near);
+            }
+            float value, residual;
+            double best = 1e9, at_value = 1e9;
+            assert_int_equal(mdldm_colormap_invert(ctx, name, rgb, 1, 0, 1, &value, 1, &residual, 1, NULL, NULL),
+                             MDLDM_OK);
+            for (int i = 0; i <= 255 * 256; i++) {
+                const int from = i < 255 * 256 ? i / 256 : 254;
+                const double t = i / 256.0 - from, place = (i / 256.0 + 0.5) / 256.0;
+                double square = 0.0;
+                for (int c = 0; c < 3; c++) {
+                    const double p = map[from][c] + t * (map[from + 1][c] - map[from][c]);
+                    square += (p - rgb[c]) * (p - rgb[c]);
+                }
+                best = fmin(best, square);
+                if (fabs(place - (double)value) < 0.6 / 65536.0)
+                    at_value = fmin(at_value, square);
+            }
+            /* The grid is at most 1/512 of a segment (10 steps) off. */
+            if (fabs((double)residual - sqrt(best)) > 2e-2 || fabs(sqrt(at_value) - sqrt(best)) > 2e-2)
+                fail_msg("%s: %d %d %d: residual %g, at the value %g, nearest %g", name, rgb[0], rgb[1], rgb[2],
+                         (double)residual, sqrt(at_value), sqrt(best));
+        }
+    }
+}
+
+static void residuals_are_summed_up(void **state)
+{
+    (void)state;
+    const uint8_t rgb[9] = {10, 10, 10, 13, 10, 10, 0, 0, 255}; /* the last: 255 * sqrt(2/3) from grey */
+    float values[3], residuals[3];
+    double mean, most;
+    assert_int_equal(mdldm_colormap_invert(ctx, "grey", rgb, 3, 0, 1, values, 3, residuals, 3, &mean, &most), MDLDM_OK);
+    assert_true(residuals[0] == 0.0f && fabsf(residuals[1] - sqrtf(6.0f)) < 1e-5f);
+    assert_true(fabsf(values[1] - 11.5f / 256.0f) < 1e-6f);
+    assert_true(fabs(most - 255.0 * sqrt(2.0 / 3.0)) < 1e-4);
+    assert_true(fabs(mean - ((double)residuals[1] + (double)residuals[2]) / 3.0) < 1e-6);
+    assert_int_equal(mdldm_colormap_invert(ctx, "grey", rgb, 3, 0, 1, values, 2, NULL, 0, NULL, NULL),
+                     MDLDM_ERROR_CAPACITY);
+    assert_int_equal(mdldm_colormap_invert(ctx, "grey", rgb, 3, 0, 1, values, 3, residuals, 2, NULL, NULL),
+                     MDLDM_ERROR_CAPACITY);
+    assert_int_equal(mdldm_colormap_invert(ctx, "gray", rgb, 0, 0, 1, values, 3, NULL, 0, NULL, NULL),
+                     MDLDM_ERROR_INVALID_ARGUMENT);
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
     const float values[2] = {0, NAN};
     uint8_t rgb[6] = {9, 9, 9, 9, 9, 9};
     assert_int_equal(mdldm_colormap_apply(ctx, "jett", values, 1, 0, 1, rgb, 6), MDLDM_ERROR_INVALID_ARGUMENT);
-    assert_non_null(strstr(mdldm_context_error(ctx), "jet, viridis, grey"));
+    assert_non_null(strstr(mdldm_context_error(ctx), "jet, viridis, parula-like, turbo, grey"));
     assert_int_equal(mdldm_colormap_apply(ctx, "jet", values, 1, 1, 1, rgb, 6), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_non_null(strstr(mdldm_context_error(ctx), "[1, 1]"));
     assert_int_equal(mdldm_colormap_apply(ctx, "jet", values, 1, NAN, 1, rgb, 6), MDLDM_ERROR_INVALID_ARGUMENT);
@@ -110,6 +198,9 @@ int main(void)
         cmocka_unit_test(viridis_is_matplotlibs),
         cmocka_unit_test(grey_is_the_index),
         cmocka_unit_test(values_beyond_the_limits_are_clamped),
+        cmocka_unit_test(colours_come_back),
+        cmocka_unit_test(the_nearest_point_is_found),
+        cmocka_unit_test(residuals_are_summed_up),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

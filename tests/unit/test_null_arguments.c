@@ -239,6 +239,38 @@ static void data_sets_and_images(void **state)
     REFUSES(mdldm_colormap_apply(ctx, "jet", f, 4, 0, 1, NULL, 12));
     REFUSES(mdldm_colormap_apply(ctx, "jet", f, 4, 1, 0, rgb, 12));
     REFUSES(mdldm_colormap_apply(ctx, "jet", f, 4, NAN, 1, rgb, 12));
+    REFUSES(mdldm_colormap_invert(ctx, NULL, rgb, 4, 0, 1, f, 12, NULL, 0, NULL, NULL));
+    REFUSES(mdldm_colormap_invert(ctx, "jet", NULL, 4, 0, 1, f, 12, NULL, 0, NULL, NULL));
+    REFUSES(mdldm_colormap_invert(ctx, "jet", rgb, 4, 0, 1, NULL, 12, NULL, 0, NULL, NULL));
+    assert_null(mdldm_colormap_name(-1));
+    assert_null(mdldm_colormap_name(mdldm_colormap_count()));
+}
+
+static void radar_samples(void **state)
+{
+    (void)state;
+    float f[12] = {0};
+    double low, high;
+    REFUSES(mdldm_spectrogram(ctx, NULL, 300, 1000, NULL, f, 1 << 20, NULL, NULL));
+    REFUSES(mdldm_spectrogram(ctx, f, 6, 1000, NULL, f, 12, NULL, NULL));
+    REFUSES(mdldm_spectrogram(ctx, NULL, -1, 1000, NULL, NULL, 0, NULL, NULL));
+    REFUSES(mdldm_spectrogram(ctx, NULL, INT64_MAX, 1000, NULL, NULL, 0, NULL, NULL));
+    REFUSES(mdldm_spectrogram(ctx, NULL, 300, 0, NULL, NULL, 0, NULL, NULL));
+    REFUSES(mdldm_spectrogram_axes(ctx, 300, NAN, NULL, NULL, 0, NULL, 0));
+    REFUSES(mdldm_matrix_resize(ctx, NULL, 2, 2, 2, 2, f, 12));
+    REFUSES(mdldm_matrix_resize(ctx, f, 2, 2, 2, 2, NULL, 12));
+    REFUSES(mdldm_matrix_resize(ctx, f, 0, 2, 2, 2, f, 12));
+    REFUSES(mdldm_matrix_resize(ctx, f, 2, 2, INT64_MAX, 2, f, 12));
+    REFUSES(mdldm_db_range(ctx, NULL, 4, 40, &low, &high));
+    REFUSES(mdldm_db_range(ctx, f, 0, 40, &low, &high));
+    REFUSES(mdldm_db_range(ctx, f, 4, 40, NULL, &high));
+    REFUSES(mdldm_db_range(ctx, f, 4, 40, &low, NULL));
+    REFUSES(mdldm_db_to_unit(ctx, NULL, 4, -40, 0, f, 12));
+    REFUSES(mdldm_db_to_unit(ctx, f, 4, -40, 0, NULL, 12));
+    REFUSES(mdldm_unit_to_db(ctx, NULL, 4, -40, 0, f, 12));
+    REFUSES(mdldm_unit_to_db(ctx, f, 4, 0, 0, f, 12));
+    REFUSES(mdldm_db_to_pixels(ctx, f, 4, 0, -40, f, 12));
+    REFUSES(mdldm_pixels_to_db(ctx, f, 4, NAN, 0, f, 12));
 }
 
 static void trainers(void **state)
@@ -285,6 +317,7 @@ int main(void)
         cmocka_unit_test(arrays_of_a_model),
         cmocka_unit_test(samplers),
         cmocka_unit_test(data_sets_and_images),
+        cmocka_unit_test(radar_samples),
         cmocka_unit_test(trainers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
