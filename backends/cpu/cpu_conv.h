@@ -13,6 +13,7 @@ typedef struct mdldm__conv_job {
     const mdldm__cpu_node *node;
     const mdldm_graph_op *op;
     int32_t gradient; /* 0: dst = conv(src, weights); 1: dst is the gradient of what was convolved */
+    int32_t resample; /* an UPSAMPLE2 (gradient: its gradient) joined in: src (dst) is the small map */
     int32_t src[2];   /* forward: x0, x1 or -1; gradient: dy, -1 */
     int32_t dst;
     int32_t weights;  /* the PARAM tensor, canonical [O,I,kh,kw] */
@@ -32,9 +33,9 @@ typedef struct mdldm__conv_algorithm {
 /* The table, in order of preference at equal cost; ends with NULL. */
 extern const mdldm__conv_algorithm *const mdldm__conv_algorithms[];
 extern const mdldm__conv_algorithm mdldm__conv_few_rows; /* cpu_conv_rows.c */
-extern const mdldm__conv_algorithm mdldm__conv_winograd4, mdldm__conv_winograd2,
-    mdldm__conv_winograd2_bf16;                          /* cpu_conv_winograd.c */
-extern const mdldm__conv_algorithm mdldm__conv_onednn;   /* cpu_conv_onednn.c: can do every job */
+extern const mdldm__conv_algorithm mdldm__conv_winograd4, mdldm__conv_winograd2, mdldm__conv_winograd2_bf16,
+    mdldm__conv_resampled;                               /* cpu_conv_winograd.c */
+extern const mdldm__conv_algorithm mdldm__conv_onednn;   /* cpu_conv_onednn.c: every job but resampled ones */
 
 /* Multiply-accumulates a second that costs are reckoned with: one core with two 16-lane F32 FMA a cycle
  * at 3 GHz. Only ratios between algorithms matter. */

@@ -169,6 +169,8 @@ static mdldm_status lower(mdldm_plan *plan, const mdldm__conv_job *job)
 /* Its kernels reach about 85% of the FMA peak at the shapes of the presets, bf16 ones of its own peak. */
 static double cost(const mdldm_plan *plan, const mdldm__conv_job *job)
 {
+    if (job->resample)
+        return -1.0;
     double pace = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2 ? 2.0 : 1.0;
     return mdldm__conv_macs(plan, job) / (pace * 0.85 * MDLDM__CONV_PEAK_MACS);
 }

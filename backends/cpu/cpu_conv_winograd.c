@@ -134,7 +134,7 @@ static int fits(const mdldm_plan *plan, const mdldm__conv_job *job)
 {
     const mdldm_conv_attr *a = &job->op->attr.conv;
     return !(plan->flags & MDLDM_PLAN_DIRECT) && a->kernel_h == 3 && a->kernel_w == 3 && a->stride_h == 1 &&
-           a->stride_w == 1 && (!job->gradient || mdldm__cpu_turned(a));
+           a->stride_w == 1 && (!job->gradient || mdldm__cpu_turned(a)) && !job->resample;
 }
 
 /* Measured part by part on one Zen 4 core with AVX-512, 16 multiply-accumulates a cycle: weights take 13
@@ -191,7 +191,26 @@ static mdldm_status lower_f2_bf16(mdldm_plan *plan, const mdldm__conv_job *job)
     return lower(plan, job, &price_f2_bf16);
 }
 
+/* ---- With UPSAMPLE2 ---- */
+
+/* No other algorithm can: fusion has seen to it that this one may, and it never loses, with the products of
+ * F(4x4) and cheaper transforms. */
+static double cost_resampled(const mdldm_plan *plan, const mdldm__conv_job *job)
+{
+    (void)plan;
+    return job->resample ? 0.0 : -1.0;
+}
+
+static mdldm_status lower_resampled(mdldm_plan *plan, const mdldm__conv_job *job)
+{
+    int bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
+    wino_price p = {.tile = job->gradient ? MDLDM__WINOGRAD_DOWN : MDLDM__WINOGRAD_UP,
+                    .operands = bf16 ? MDLDM_BF16 : MDLDM_F32};
+    return lower(plan, job, &p);
+}
+
 const mdldm__conv_algorithm mdldm__conv_winograd4 = {"winograd F(4x4)", cost_f4, lower_f4};
 const mdldm__conv_algorithm mdldm__conv_winograd2 = {"winograd F(2x2)", cost_f2, lower_f2};
 const mdldm__conv_algorithm mdldm__conv_winograd2_bf16 = {"winograd F(2x2) bf16", cost_f2_bf16,
                                                           lower_f2_bf16};
+const mdldm__conv_algorithm mdldm__conv_resampled = {"resampled", cost_resampled, lower_resampled};

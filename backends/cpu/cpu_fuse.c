@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Fusion of neighbours. A convolution takes in the BIAS and the ADD that alone read its result; the
- * fused node runs in the place of the last operation whose operands it needs. */
+ * Fusion of neighbours. A convolution takes in the BIAS and the ADD that alone read its result, and the
+ * UPSAMPLE2 that it alone reads; the fused node runs in the place of the last operation whose operands
+ * it needs. */
 #include "cpu_plan.h"
 
 #define SMALL_ROWS 32
@@ -28,6 +29,7 @@ int32_t mdldm__cpu_turned(const mdldm_conv_attr *a)
 typedef struct fuse_tables {
     int32_t *maker, *reader, *readers; /* [tensor_count] */
     uint8_t *gone;                     /* [op_count] fused into another, or moved */
+    uint8_t *resample;                 /* [op_count] a convolution that took in an UPSAMPLE2 */
 } fuse_tables;
 
 static int can_take_add(const mdldm_plan *plan, const mdldm_graph_op *op)
@@ -66,6 +68,31 @@ static void grow_norm(const mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_n
     t->gone[reader] = 1;
 }
 
+/* A convolution that can do without the enlarged map (cpu_winograd.h). */
+static int fits_resampled(const mdldm_plan *plan, const mdldm_graph_op *op)
+{
+    const mdldm_conv_attr *a = &op->attr.conv;
+    return !(plan->flags & MDLDM_PLAN_DIRECT) && a->kernel_h == 3 && a->kernel_w == 3 && a->stride_h == 1 &&
+           a->stride_w == 1 && a->pad_t == 1 && a->pad_l == 1 && a->pad_b == 1 && a->pad_r == 1;
+}
+
+/* Convolutions of enlarged maps read the small ones, also when the enlarged one stays for another reader:
+ * the same bits in training, where that is the weights' gradient, whatever is computed again. */
+static void fold_upsamples(mdldm_plan *plan, const fuse_tables *t)
+{
+    for (int32_t i = 0; i < plan->op_count; i++) {
+        mdldm_graph_op *conv = &plan->ops[i];
+        int32_t up = conv->kind == MDLDM_OP_CONV && conv->in[1] < 0 ? t->maker[conv->in[0]] : -1;
+        if (up < 0 || plan->ops[up].kind != MDLDM_OP_UPSAMPLE2 || !fits_resampled(plan, conv))
+            continue;
+        if (only_reader(plan, t, conv->in[0]) == i)
+            t->gone[up] = 1;
+        t->readers[conv->in[0]]--;
+        conv->in[0] = plan->ops[up].in[0];
+        t->resample[i] = 1;
+    }
+}
+
 /* UPSAMPLE2 of what only an eight-bit convolution reads: its kernel finds the pixels in the small map. */
 static int fold_upsample(mdldm_plan *plan, const fuse_tables *t, const mdldm_graph_op *up)
 {
@@ -91,6 +118,13 @@ static void grow(mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_node *node)
         return;
     node->out = conv->out[0] >= 0 ? conv->out[0] : conv->out[1];
     int32_t reader = only_reader(plan, t, node->out);
+    if (conv->kind == MDLDM_OP_CONV_BWD_DATA && reader >= 0 &&
+        plan->ops[reader].kind == MDLDM_OP_UPSAMPLE2_BWD && fits_resampled(plan, conv)) {
+        node->resample = 1;
+        node->out = plan->ops[reader].out[0];
+        t->gone[reader] = 1;
+        reader = only_reader(plan, t, node->out);
+    }
     if (reader >= 0 && plan->ops[reader].kind == MDLDM_OP_BIAS &&
         (conv->kind == MDLDM_OP_CONV || conv->kind == MDLDM_OP_CONV_Q8)) {
         const mdldm_graph_op *op = &plan->ops[reader];
@@ -118,6 +152,8 @@ static void count_uses(mdldm_plan *plan, const fuse_tables *t)
         t->readers[i] = 0;
     }
     for (int32_t i = 0; i < plan->op_count; i++) {
+        if (t->gone[i])
+            continue;
         for (int slot = 0; slot < MDLDM_OP_INPUTS; slot++)
             if (plan->ops[i].in[slot] >= 0) {
                 t->reader[plan->ops[i].in[slot]] = i;
@@ -126,7 +162,6 @@ static void count_uses(mdldm_plan *plan, const fuse_tables *t)
         for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
             if (plan->ops[i].out[slot] >= 0)
                 t->maker[plan->ops[i].out[slot]] = i;
-        t->gone[i] = 0;
     }
 }
 
@@ -152,17 +187,20 @@ mdldm_status mdldm__cpu_fuse(mdldm_plan *plan)
 {
     const mdldm_host *host = plan->device->host;
     size_t tensors = (size_t)plan->tensor_count, ops = (size_t)plan->op_count;
-    int32_t *tables = mdldm__host_zalloc(host, 3 * tensors + ops, sizeof *tables);
+    int32_t *tables = mdldm__host_zalloc(host, 3 * tensors + 2 * ops, sizeof *tables);
     if (tables == NULL)
         return mdldm__host_oom(host, "plan");
-    fuse_tables t = {tables, tables + tensors, tables + 2 * tensors, (uint8_t *)(tables + 3 * tensors)};
+    uint8_t *flags = (uint8_t *)(tables + 3 * tensors);
+    fuse_tables t = {tables, tables + tensors, tables + 2 * tensors, flags, flags + ops};
+    count_uses(plan, &t);
+    fold_upsamples(plan, &t);
     count_uses(plan, &t);
     for (int32_t i = 0; i < plan->op_count; i++) {
         if (t.gone[i])
             continue;
         if (plan->ops[i].kind == MDLDM_OP_UPSAMPLE2 && fold_upsample(plan, &t, &plan->ops[i]))
             continue;
-        mdldm__cpu_node node = {&plan->ops[i], i, -1, -1, -1, NULL};
+        mdldm__cpu_node node = {&plan->ops[i], i, -1, -1, -1, t.resample[i], NULL};
         grow(plan, &t, &node);
         plan->nodes[plan->node_count++] = node;
     }

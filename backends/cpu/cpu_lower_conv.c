@@ -6,7 +6,8 @@
 
 const mdldm__conv_algorithm *const mdldm__conv_algorithms[] = {
     &mdldm__conv_few_rows,       &mdldm__conv_winograd4, &mdldm__conv_winograd2,
-    &mdldm__conv_winograd2_bf16, &mdldm__conv_onednn,    NULL};
+    &mdldm__conv_winograd2_bf16, &mdldm__conv_resampled, &mdldm__conv_onednn,
+    NULL};
 
 mdldm__conv_spec mdldm__conv_spec_of(const mdldm_plan *plan, const mdldm_graph_op *op, int32_t x, int32_t y)
 {
@@ -104,6 +105,7 @@ mdldm_status mdldm__cpu_lower_conv(mdldm_plan *plan, const mdldm__cpu_node *node
     const mdldm_graph_op *op = node->op;
     mdldm__conv_job job = {.node = node,
                            .op = op,
+                           .resample = node->resample,
                            .src = {op->in[0], op->in[1]},
                            .dst = node->out,
                            .weights = op->in[2],
@@ -127,8 +129,9 @@ mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *
         mdldm__conv_job job = {.node = node,
                                .op = op,
                                .gradient = 1,
+                               .resample = node->resample,
                                .src = {op->in[0], -1},
-                               .dst = node->residual >= 0 ? node->out : op->out[source],
+                               .dst = node->residual >= 0 || node->resample ? node->out : op->out[source],
                                .weights = op->in[1],
                                .bias = -1,
                                .extra = -1,

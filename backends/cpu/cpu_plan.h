@@ -32,7 +32,7 @@ struct mdldm__cpu_step {
     int32_t kind;         /* of the primitive: an mdldm__conv_kind */
     int32_t src_stage, dst_stage; /* F32 copies of bf16 operands where oneDNN has no bf16 */
     int64_t i0, ic;       /* convolution: slice of the weights' input channels */
-    int32_t tile, operands; /* Winograd: size of an output tile, dtype of the products */
+    int32_t tile, operands; /* Winograd: kind of tile, dtype of the products */
     mdldm__dnnl_call call;
     mdldm__packed *packed;
     int32_t packing; /* where packed weights are made for this step alone */
@@ -45,6 +45,7 @@ typedef struct mdldm__cpu_node {
     int32_t out;      /* convolution: the tensor that takes the result */
     int32_t extra;    /* convolution: BIAS operand, or -1 */
     int32_t residual; /* convolution: ADD operand, or -1 */
+    int32_t resample; /* convolution: an UPSAMPLE2 before, or (data gradient) UPSAMPLE2_BWD behind it joined in */
     const mdldm_graph_op *quantize; /* group norm: QUANTIZE that makes out of its result, or NULL */
 } mdldm__cpu_node;
 

@@ -9,12 +9,24 @@
  * 9 F^2 / (F+2)^2 of the direct method: 2.25 for F = 2, 4 for F = 4.
  *
  * Transformed weights would take 16/9 or 4 times the memory and, at batch 1, the time to read them: they
- * are made from the weights as they lie, slab by slab in cache, each time. */
+ * are made from the weights as they lie, slab by slab in cache, each time.
+ *
+ * A convolution of a map enlarged twofold (nearest neighbour) needs the small map x alone. Per dimension,
+ * with the taps w and s = w0 + w1 + w2,
+ *     y[2i]     = x[i] s + (x[i-1] - x[i]) w0
+ *     y[2i + 1] = x[i] s + (x[i+1] - x[i]) w2
+ * are three products for two results: nine for the four pixels that come from one, as many as F(4x4),
+ * with the simplest of transforms and no rounding of constants. Its data gradient is the transpose. */
 #ifndef MDLDM_CPU_WINOGRAD_H
 #define MDLDM_CPU_WINOGRAD_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Tiles by their output, per dimension. F(2,3) and F(4,3) are named by its size; UP: the two pixels made of
+ * one of the small map; DOWN, its data gradient: one pixel of the small map. */
+#define MDLDM__WINOGRAD_UP 1
+#define MDLDM__WINOGRAD_DOWN (-1)
 
 #define MDLDM__WINOGRAD_DEPTH 128       /* most channels of a slab */
 #define MDLDM__WINOGRAD_ROOM (4 << 20)  /* bytes of transformed input that should stay in cache */
@@ -22,7 +34,7 @@
 #define MDLDM__WINOGRAD_ALIGN 64        /* bytes: a cache line */
 
 typedef struct mdldm__cpu_winograd {
-    int32_t tile;         /* F: 2 or 4 */
+    int32_t tile;         /* 2, 4 or MDLDM__WINOGRAD_UP, _DOWN */
     int32_t dtype;        /* of src, residual and dst */
     int32_t operands;     /* of the products: MDLDM_F32 or MDLDM_BF16 */
     int32_t turned;       /* the data gradient: src is dy, sums run over the weights' output channels */
@@ -42,7 +54,7 @@ typedef struct mdldm__cpu_winograd {
 } mdldm__cpu_winograd;
 
 typedef struct mdldm__winograd_blocks {
-    int64_t places;        /* (F+2)^2 */
+    int64_t places;        /* of a transformed tile: 9, 16 or 36 */
     int64_t rows, columns; /* tiles of an image */
     int64_t tiles, chunk;  /* in all, and at a time */
     int64_t slabs[2], depth[2]; /* for each source: slabs, and their channels, a multiple of the lanes */
@@ -61,14 +73,39 @@ static inline int64_t mdldm__winograd_up(int64_t value, int64_t step)
     return (value + step - 1) / step * step;
 }
 
+/* Of a kind of tile, per dimension: places of the transforms, */
+static inline int mdldm__winograd_places(int32_t tile)
+{
+    return tile < 2 ? 3 : tile + 2;
+}
+
+/* pixels of an input tile, */
+static inline int mdldm__winograd_in(int32_t tile)
+{
+    return tile == MDLDM__WINOGRAD_UP ? 3 : tile == MDLDM__WINOGRAD_DOWN ? 4 : tile + 2;
+}
+
+/* pixels from one input tile to the next, */
+static inline int mdldm__winograd_step(int32_t tile)
+{
+    return tile == MDLDM__WINOGRAD_DOWN ? 2 : tile;
+}
+
+/* and of an output tile. */
+static inline int mdldm__winograd_out(int32_t tile)
+{
+    return tile == MDLDM__WINOGRAD_UP ? 2 : tile == MDLDM__WINOGRAD_DOWN ? 1 : tile;
+}
+
 /* lanes: floats in a vector; a panel is two vectors. Strides between places are odd numbers of cache
- * lines: (F+2)^2 streams a power of two apart would fall in the same sets. */
-static inline mdldm__winograd_blocks mdldm__winograd_cut(int32_t f, int32_t bf16, int64_t n, int64_t ho,
+ * lines: as many streams a power of two apart would fall in the same sets. */
+static inline mdldm__winograd_blocks mdldm__winograd_cut(int32_t tile, int32_t bf16, int64_t n, int64_t ho,
                                                          int64_t wo, const int64_t ic[2], int64_t oc,
                                                          int64_t lanes, int64_t threads)
 {
-    mdldm__winograd_blocks b = {.places = (f + 2) * (f + 2), .rows = (ho + f - 1) / f,
-                                .columns = (wo + f - 1) / f, .panel = 2 * lanes};
+    int64_t out = mdldm__winograd_out(tile), places = mdldm__winograd_places(tile);
+    mdldm__winograd_blocks b = {.places = places * places, .rows = (ho + out - 1) / out,
+                                .columns = (wo + out - 1) / out, .panel = 2 * lanes};
     int64_t size = bf16 ? 2 : 4, line = MDLDM__WINOGRAD_ALIGN / size, channels = 0;
     b.tiles = n * b.rows * b.columns;
     b.panels = (oc + b.panel - 1) / b.panel;

@@ -17,21 +17,21 @@ typedef struct wino_source {
     int64_t first; /* tile of the chunk */
 } wino_source;
 
-/* Channels [c, c+m) of the (f+2)^2 pixels around (y, x), transformed to out and on. */
+/* Channels [c, c+m) of the input tile at (y, x), transformed to out and on. */
 INLINE void wino_input_vector(int f, int bf16, int32_t dtype, int inside, int64_t m,
                               const mdldm__cpu_winograd *a, const void *image, int64_t channels, int64_t y,
                               int64_t x, int64_t c, void *out, int64_t stride)
 {
     V t[6][6];
-    for (int i = 0; i < f + 2; i++)
-        for (int j = 0; j < f + 2; j++) {
+    for (int i = 0; i < WINO_IN(f); i++)
+        for (int j = 0; j < WINO_IN(f); j++) {
             int there = inside || (y + i >= 0 && y + i < a->h && x + j >= 0 && x + j < a->w);
             t[i][j] = there ? v_get(image, dtype, ((y + i) * a->w + x + j) * channels + c, m) : v_set(0.0f);
         }
     wino_data_tile(f, t);
-    for (int i = 0; i < f + 2; i++)
-        for (int j = 0; j < f + 2; j++)
-            v_put(out, bf16 ? MDLDM_BF16 : MDLDM_F32, (i * (f + 2) + j) * stride, VL, t[i][j]);
+    for (int i = 0; i < WINO_PLACES(f); i++)
+        for (int j = 0; j < WINO_PLACES(f); j++)
+            v_put(out, bf16 ? MDLDM_BF16 : MDLDM_F32, (i * WINO_PLACES(f) + j) * stride, VL, t[i][j]);
 }
 
 INLINE void wino_input_tile(int f, int bf16, int32_t dtype, int inside, const wino_source *s, int source,
@@ -56,8 +56,9 @@ INLINE void wino_input(int f, int bf16, int32_t dtype, const wino_source *s, int
 {
     const mdldm__cpu_winograd *a = s->a;
     int64_t at = s->first + tile, per_image = s->b->rows * s->b->columns, image = at / per_image;
-    int64_t y = at % per_image / s->b->columns * f - a->pad_t, x = at % s->b->columns * f - a->pad_l;
-    int inside = y >= 0 && x >= 0 && y + f + 2 <= a->h && x + f + 2 <= a->w;
+    int64_t y = at % per_image / s->b->columns * WINO_STEP(f) - a->pad_t;
+    int64_t x = at % s->b->columns * WINO_STEP(f) - a->pad_l;
+    int inside = y >= 0 && x >= 0 && y + WINO_IN(f) <= a->h && x + WINO_IN(f) <= a->w;
     char *to = s->input;
     for (int source = 0; source < 2 && a->ic[source] > 0; source++) {
         int64_t start = image * a->h * a->w * a->ic[source];
@@ -78,15 +79,15 @@ INLINE void wino_output_vector(int f, int32_t dtype, const mdldm__cpu_winograd *
 {
     V t[6][6], out[4][4];
     int64_t left = a->oc - c;
-    for (int i = 0; i < f + 2; i++)
-        for (int j = 0; j < f + 2; j++)
-            t[i][j] = v_load(sums + (i * (f + 2) + j) * stride);
+    for (int i = 0; i < WINO_PLACES(f); i++)
+        for (int j = 0; j < WINO_PLACES(f); j++)
+            t[i][j] = v_load(sums + (i * WINO_PLACES(f) + j) * stride);
     wino_sum_tile(f, t, out);
     V bias = a->bias != NULL ? v_get(a->bias, MDLDM_F32, c, left) : v_set(0.0f);
     if (a->extra != NULL)
         bias += v_get(a->extra, a->extra_dtype, image * a->oc + c, left);
-    for (int i = 0; i < f && y + i < a->ho; i++)
-        for (int j = 0; j < f && x + j < a->wo; j++) {
+    for (int i = 0; i < WINO_OUT(f) && y + i < a->ho; i++)
+        for (int j = 0; j < WINO_OUT(f) && x + j < a->wo; j++) {
             int64_t at = ((image * a->ho + y + i) * a->wo + x + j) * a->oc + c;
             V value = out[i][j] + bias;
             if (a->residual != NULL)
@@ -99,7 +100,7 @@ INLINE void wino_output(int f, int32_t dtype, const wino_source *s, const float 
                         int64_t tile)
 {
     int64_t at = s->first + tile, per_image = s->b->rows * s->b->columns, image = at / per_image;
-    int64_t y = at % per_image / s->b->columns * f, x = at % s->b->columns * f;
+    int64_t y = at % per_image / s->b->columns * WINO_OUT(f), x = at % s->b->columns * WINO_OUT(f);
     for (int vector = 0; vector < 2; vector++) {
         int64_t c = panel * s->b->panel + vector * VL;
         if (c < s->a->oc)
@@ -210,18 +211,36 @@ static void wino_f2_bf16(const mdldm__cpu_winograd *a, const mdldm__winograd_blo
     wino_thread(2, 1, a, b);
 }
 
+static void wino_up(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(MDLDM__WINOGRAD_UP, 0, a, b);
+}
+
+static void wino_up_bf16(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(MDLDM__WINOGRAD_UP, 1, a, b);
+}
+
+static void wino_down(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(MDLDM__WINOGRAD_DOWN, 0, a, b);
+}
+
+static void wino_down_bf16(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(MDLDM__WINOGRAD_DOWN, 1, a, b);
+}
+
 static void k_winograd(const mdldm__cpu_winograd *a)
 {
     int bf16 = a->operands == MDLDM_BF16;
     mdldm__winograd_blocks b =
         mdldm__winograd_cut(a->tile, bf16, a->n, a->ho, a->wo, a->ic, a->oc, VL, a->threads);
+    void (*thread)(const mdldm__cpu_winograd *, const mdldm__winograd_blocks *) =
+        a->tile == 4                      ? wino_f4
+        : a->tile == 2                    ? (bf16 ? wino_f2_bf16 : wino_f2)
+        : a->tile == MDLDM__WINOGRAD_UP ? (bf16 ? wino_up_bf16 : wino_up)
+                                          : (bf16 ? wino_down_bf16 : wino_down);
 #pragma omp parallel num_threads(a->threads)
-    {
-        if (a->tile == 4)
-            wino_f4(a, &b);
-        else if (bf16)
-            wino_f2_bf16(a, &b);
-        else
-            wino_f2(a, &b);
-    }
+    thread(a, &b);
 }

@@ -115,13 +115,13 @@ INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps,
     wino_weight_tile(f, taps, u);
     if (bf16)
         wino_weight_tile(f, next, u1);
-    for (int i = 0; i < f + 2; i++)
-        for (int j = 0; j < f + 2; j++) {
+    for (int i = 0; i < WINO_PLACES(f); i++)
+        for (int j = 0; j < WINO_PLACES(f); j++) {
             V x = u[i][j];
             if (bf16)
                 x = (V)(__builtin_convertvector(v_to_bf16(x), VU) |
                         __builtin_convertvector(v_to_bf16(u1[i][j]), VU) << 16);
-            v_store(out + (i * (f + 2) + j) * s->stride, x);
+            v_store(out + (i * WINO_PLACES(f) + j) * s->stride, x);
         }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions forced to Winograd's method, with tiles of 2x2 and 4x4, and kept from it: every case with
- * a convolution against the reference backend, forward and backward, and with one thread against two. */
+ * a convolution against the reference backend, forward and backward, and with one thread against two.
+ * Behind an UPSAMPLE2 both forced sizes are the same method, of nine products for four pixels. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,8 @@ enum { METHODS = 3, MAX_TESTS = 512, TRAIN = MDLDM_STORE_TRAIN };
 
 /* Largest error allowed, relative to the largest value of each output; a run prints the observed ones. For
  * the cpu backend with AVX-512 those are: direct 1.3e-6, 1.3e-2 (f32, bf16); F(2x2) 1.3e-6, 1.6e-2;
- * F(4x4) 3e-6, 1.3e-2. */
+ * F(4x4) 3e-6, 1.3e-2; behind UPSAMPLE2
+ * 1.5e-6, 1.1e-2. */
 static const struct {
     const char *name;
     int32_t flag;
@@ -38,7 +40,7 @@ typedef struct winograd_case {
 } winograd_case;
 
 static winograd_case cases[MAX_TESTS];
-static struct CMUnitTest tests[MAX_TESTS + 2 * MOST_BACKENDS];
+static struct CMUnitTest tests[MAX_TESTS + 3 * MOST_BACKENDS];
 static double observed[METHODS][2];
 
 static void run(op_session *s, const mdldm_backend *backend, int index, int32_t threads, int32_t flags)
@@ -85,12 +87,33 @@ static void flags_choose(void **state)
         op_session_close(&s[method]);
 }
 
-/* A forward convolution of two sources alone, with weights that are only read: where the cpu backend
- * keeps compact bf16 weights. Gives y. */
+/* Behind UPSAMPLE2 the enlarged map is never made, unless Winograd's methods are forbidden. */
+static void upsampling_is_folded(void **state)
+{
+    for (int act = MDLDM_F32; act <= MDLDM_BF16; act++) {
+        int index = op_case_find("upsample + conv, again", act);
+        op_session s[METHODS];
+        for (int method = 0; method < METHODS; method++)
+            run(&s[method], *state, index, 1, methods[method].flag);
+        for (int r = 0; r < s[0].c.read_count; r++) {
+            const op_read *direct = &s[0].c.reads[r], *two = &s[1].c.reads[r], *four = &s[2].c.reads[r];
+            if (direct->tensor < 0 || direct->count == 1)
+                continue;
+            assert_memory_equal(two->values, four->values, (size_t)two->count * sizeof(float));
+            assert_memory_not_equal(two->values, direct->values, (size_t)two->count * sizeof(float));
+        }
+        for (int method = 0; method < METHODS; method++)
+            op_session_close(&s[method]);
+    }
+}
+
+/* A forward convolution alone, of two sources or (no second one) of an enlarged one, with weights that are
+ * only read: where the cpu backend keeps compact bf16 weights. Gives y. */
 static void infer(const mdldm_backend *backend, const int64_t d[6], int32_t act, int32_t flags, float *y)
 {
     const int64_t n = d[0], h = d[1], w = d[2], c0 = d[3], c1 = d[4], oc = d[5];
-    const int64_t counts[4] = {n * h * w * c0, n * h * w * c1, oc * (c0 + c1) * 9, oc};
+    const int64_t step = c1 == 0 ? 2 : 1; /* of the source, in pixels of the result */
+    const int64_t counts[4] = {n * (h / step) * (w / step) * c0, n * h * w * c1, oc * (c0 + c1) * 9, oc};
     float *values[4];
     for (int i = 0; i < 4; i++) {
         values[i] = malloc((size_t)counts[i] * sizeof(float));
@@ -99,16 +122,22 @@ static void infer(const mdldm_backend *backend, const int64_t d[6], int32_t act,
             values[i][k] = (float)((uint32_t)(k * 2 + i + 1) * 2654435761u >> 20) / 2048.0f - 1.0f;
     }
     const mdldm_param_desc params[2] = {{"w", {oc, c0 + c1, 3, 3}, 4, 0}, {"b", {oc, 1, 1, 1}, 1, 0}};
-    const mdldm_graph_tensor tensors[5] = {
-        {act, MDLDM_ROLE_INPUT, 0, -1, {n, h, w, c0}, "x0"},
-        {act, MDLDM_ROLE_INPUT, 0, -1, {n, h, w, c1}, "x1"},
+    const mdldm_graph_tensor tensors[6] = {
+        {act, MDLDM_ROLE_INPUT, 0, -1, {n, h / step, w / step, c0}, "x0"},
+        {act, MDLDM_ROLE_INPUT, 0, -1, {n, h, w, c1 > 0 ? c1 : 1}, "x1"},
         {MDLDM_F32, MDLDM_ROLE_PARAM, 0, 0, {oc, c0 + c1, 3, 3}, "w"},
         {MDLDM_F32, MDLDM_ROLE_PARAM, 0, 1, {oc, 1, 1, 1}, "b"},
         {act, MDLDM_ROLE_ACTIVATION, MDLDM_TENSOR_OUTPUT, -1, {n, h, w, oc}, "y"},
+        {act, MDLDM_ROLE_ACTIVATION, 0, -1, {n, h, w, c0}, "enlarged"},
     };
-    mdldm_graph_op op = {.kind = MDLDM_OP_CONV, .in = {0, 1, 2, 3}, .out = {4}, .name = "conv"};
-    op.attr.conv = (mdldm_conv_attr){3, 3, 1, 1, 1, 1, 1, 1};
-    const mdldm_graph_desc graph = {sizeof graph, 5, 1, tensors, &op};
+    mdldm_graph_op ops[2] = {{.kind = MDLDM_OP_UPSAMPLE2, .in = {0}, .out = {5}, .name = "upsample"},
+                             {.kind = MDLDM_OP_CONV, .in = {0, 1, 2, 3}, .out = {4}, .name = "conv"}};
+    ops[1].attr.conv = (mdldm_conv_attr){3, 3, 1, 1, 1, 1, 1, 1};
+    if (c1 == 0) {
+        ops[1].in[0] = 5;
+        ops[1].in[1] = -1;
+    }
+    const mdldm_graph_desc graph = {sizeof graph, c1 == 0 ? 6 : 5, c1 == 0 ? 2 : 1, tensors, ops + (c1 > 0)};
     const mdldm_binding bindings[3] = {{0, MDLDM_F32, MDLDM_LAYOUT_NHWC, 0, values[0]},
                                        {1, MDLDM_F32, MDLDM_LAYOUT_NHWC, 0, values[1]},
                                        {4, MDLDM_F32, MDLDM_LAYOUT_NHWC, 0, y}};
@@ -133,7 +162,8 @@ static void infer(const mdldm_backend *backend, const int64_t d[6], int32_t act,
 
 static void weights_only_read(void **state)
 {
-    static const int64_t shapes[][6] = {{2, 9, 7, 35, 6, 37}, {1, 8, 8, 130, 16, 64}, {3, 5, 5, 3, 1, 100}};
+    static const int64_t shapes[][6] = {
+        {2, 9, 7, 35, 6, 37}, {1, 8, 8, 130, 16, 64}, {3, 5, 5, 3, 1, 100}, {2, 10, 6, 35, 0, 37}, {1, 8, 8, 260, 0, 64}};
     enum { MOST = 8192 };
     float *y = malloc(2 * MOST * sizeof *y);
     assert_non_null(y);
@@ -185,10 +215,14 @@ static size_t add_tests(const mdldm_backend *backend, size_t count)
     tests[count++] = (struct CMUnitTest){.name = "weights that are only read",
                                          .test_func = weights_only_read,
                                          .initial_state = (void *)(uintptr_t)backend};
-    if (strcmp(backend->name, "cpu") == 0)
+    if (strcmp(backend->name, "cpu") == 0) {
         tests[count++] = (struct CMUnitTest){.name = "the plan's flags choose",
                                              .test_func = flags_choose,
                                              .initial_state = (void *)(uintptr_t)backend};
+        tests[count++] = (struct CMUnitTest){.name = "upsampling is folded",
+                                             .test_func = upsampling_is_folded,
+                                             .initial_state = (void *)(uintptr_t)backend};
+    }
     return count;
 }
 

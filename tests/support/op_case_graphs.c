@@ -289,8 +289,11 @@ void op_graph_attention_block(op_case *c, const int *p)
     finish(c, mdldm__graph_add(g, linear(c, "to_out.0", o, p[3]), x, 1.0f, 1.0f));
 }
 
+/* Kept, the enlarged map has a second reader, the weights' gradient; computed again, the convolution may
+ * do without it. */
 void op_graph_upsample_conv(op_case *c, const int *p)
 {
+    c->keep = p[5] ? MDLDM__KEEP_COSTLY : MDLDM__KEEP_ALL;
     mdldm__tensor x = mdldm__graph_upsample2(&c->graph, feed(c, "x", p[0], p[1], p[2], p[3]));
     finish(c, conv3(c, "conv", x, MDLDM__NONE, p[4]));
 }

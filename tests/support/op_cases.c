@@ -151,7 +151,11 @@ static const struct {
     {"resnet block, activations computed again", BLOCK(resnet_again, 2, 7, 6, 24, 24), 0},
     {"attention block", BLOCK(attention_block, 1, 8, 8, 32, 4), 0},
     {"attention block, one head", BLOCK(attention_block, 2, 5, 5, 48, 1), 0},
-    {"upsample + conv", BLOCK(upsample_conv, 1, 6, 5, 16, 24), 0},
+    /* n, h, w, c in, c out, computed again */
+    {"upsample + conv", BLOCK(upsample_conv, 1, 6, 5, 16, 24, 0), 0},
+    {"upsample + conv, again", BLOCK(upsample_conv, 2, 7, 5, 19, 37, 1), 0},
+    {"upsample + conv, again, one pixel", BLOCK(upsample_conv, 3, 1, 1, 40, 5, 1), 0},
+    {"upsample + conv, again, many channels", BLOCK(upsample_conv, 1, 9, 17, 150, 64, 1), 0},
     {"time embedding", BLOCK(time_embedding, 3, 1, 1, 32, 48), 0},
     {"a tensor used three times", BLOCK(fan_out, 2, 6, 6, 16, 16), 0},
 };
