@@ -172,6 +172,11 @@ abi-check: all ## the interface is that of the last release, or more; part of ch
 abi-baseline: $(LIBOUT)/libmdldm.so.$(SOVERSION) ## record the interface as the one to keep: at a release
 	tests/abi/abi_check.sh --write
 
+.PHONY: abi-release
+abi-release: all ## at a release: keep its interface and a program that calls all of it, for later libraries to run
+	tests/abi/abi_check.sh --write
+	tests/abi/release.sh --keep $(VERSION)
+
 .PHONY: demo
 demo: deps ## install what is missing, build, simulate persons, train both stages, make a sheet
 	$(MAKE) -j$(JOBS) all

@@ -78,6 +78,14 @@ if [ -f "${lib%.so.0}.a" ]; then
     MDLDM_LIB=$work/real.so bash tests/abi/abi_check.sh >"$work/log" 2>&1 || status=$?
     grep -q "mdldm_version" "$work/log" || status=0 # for that reason and no other
     verdict "a function hidden in the library" 1 $status
+    # A program that calls it does not run with that library, and the kept programs' test says so.
+    mkdir -p "$work/kept"
+    cp "$work/real.so" "$work/kept/libmdldm.so.0"
+    status=0
+    gcc -std=gnu11 -Iinclude tests/abi/release/*.c "$lib" -lm -o "$work/caller" &&
+        LD_LIBRARY_PATH=$work/kept "$work/caller" "$work" >"$work/log" 2>&1 || status=$?
+    grep -q "mdldm_version" "$work/log" || status=0
+    verdict "a kept program that wants it" 1 $status
 fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
