@@ -13,9 +13,9 @@ for page in API.md OPTIONS.md; do
     diff -u "docs/$page" "$work/$page" | head -n 20
     cmp -s "docs/$page" "$work/$page" || { echo "docs/$page is not up to date: make docs"; exit 1; }
 done
-for name in $(awk '!/^#/ && NF {print $1}' lib/symbols-in-versions); do
-    grep -q "<a id=\"$name\">" docs/API.md || { echo "$name is not in docs/API.md"; exit 1; }
-done
-for key in $(sed -n 's/^OPTION("\([a-z0-9_]*\)".*/\1/p' src/api/options.def); do
-    [ "$(grep -c "^| \`$key\` |" docs/OPTIONS.md)" -eq 1 ] || { echo "$key is not once in docs/OPTIONS.md"; exit 1; }
-done
+diff <(awk '!/^#/ && NF {print $1}' lib/symbols-in-versions | sort) \
+    <(grep -o '<a id="mdldm_[a-z0-9_]*">' docs/API.md | cut -d '"' -f 2 | sort) |
+    grep '^<' && { echo "these functions are not in docs/API.md"; exit 1; }
+diff <(sed -n 's/^OPTION("\([a-z0-9_]*\)".*/\1/p' src/api/options.def | sort) \
+    <(sed -n 's/^| `\([a-z0-9_]*\)` |.*/\1/p' docs/OPTIONS.md | sort) ||
+    { echo "docs/OPTIONS.md has not each option once"; exit 1; }

@@ -22,9 +22,9 @@ for program in "$build"/bin/mdldm-*; do
     grep -q "^ *$name - [a-z]" "$work/text" || tell "no line for whatis"
     "$program" --help | sed -n 's/^  \(--[a-z0-9_]*\).*/\1/p' >"$work/flags"
     [ "$(wc -l <"$work/flags")" -gt 5 ] || tell "only $(wc -l <"$work/flags") flags seen"
-    while read -r flag; do
-        grep -q -- "^ *$flag\( \|$\)" "$work/text" || tell "$flag is missing"
-    done <"$work/flags"
+    sed -n 's/^ *\(--[a-z0-9_]*\).*/\1/p' "$work/text" | sort -u >"$work/shown"
+    missing=$(sort -u "$work/flags" | comm -23 - "$work/shown")
+    [ -z "$missing" ] || tell "flags missing:" $missing
     for other in "$build"/bin/mdldm-*; do
         grep -q "$(basename "$other")(1)" "$work/text" || [ "$other" = "$program" ] || tell "does not mention $(basename "$other")"
     done

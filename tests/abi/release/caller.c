@@ -152,6 +152,7 @@ int main(int argc, char **argv)
 
     caller_context(&c);
     caller_options(&c);
+    caller_signal(&c);
     caller_images(&c);
     caller_dataset(&c);
     caller_model(&c);

@@ -27,6 +27,7 @@ enum { CALLER_SIDE = 32, CALLER_PIXELS = 3 * CALLER_SIDE * CALLER_SIDE };
 
 void caller_context(caller *c); /* creates ctx */
 void caller_options(caller *c);
+void caller_signal(caller *c);
 void caller_images(caller *c); /* writes the folder "data" */
 void caller_dataset(caller *c);
 void caller_model(caller *c);

@@ -11,8 +11,6 @@ void caller_images(caller *c)
 {
     static uint8_t rgb[CALLER_PIXELS], back[CALLER_PIXELS]; /* [32][32][3] */
     static float pixels[CALLER_PIXELS];                     /* [1,3,32,32] */
-    const float ramp[3] = { -40.0F, -20.0F, 0.0F };
-    uint8_t colours[9];
     int64_t height = 0, width = 0;
     char path[1024], folder[900];
     int written = 0;
@@ -38,9 +36,6 @@ void caller_images(caller *c)
     caller_say("mdldm_rgb8_to_pixels", "%s", fabsf(pixels[1] - ((float)rgb[3] / 127.5F - 1.0F)) < 1e-6F ? "x / 127.5 - 1, planes" : "OTHER VALUES");
     TRY(mdldm_pixels_to_rgb8(c->ctx, pixels, 1, CALLER_SIDE, CALLER_SIDE, back, sizeof back));
     caller_say("mdldm_pixels_to_rgb8", "%s", memcmp(rgb, back, sizeof rgb) == 0 ? "the same again" : "SOMETHING ELSE");
-    TRY(mdldm_colormap_apply(c->ctx, "jet", ramp, 3, -40.0F, 0.0F, colours, sizeof colours));
-    caller_say("mdldm_colormap_apply", "%s", colours[2] > 100 && colours[0] == 0 && colours[6] > 100 && colours[8] == 0 ? "blue to red" : "OTHER COLOURS");
-    TRY(mdldm_colormap_apply(c->ctx, "no-such-map", ramp, 3, -40.0F, 0.0F, colours, sizeof colours));
     snprintf(path, sizeof path, "%s/ID_1/broken.png", folder);
     FILE *broken = fopen(path, "w");
     if (broken != NULL) {
