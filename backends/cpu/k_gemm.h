@@ -79,47 +79,66 @@ INLINE V gemm_pair(V sum, uint32_t a, V b)
 /* Row r of a: bases three rows apart keep the addresses in the registers there are. */
 #define GEMM_AT(base, r, step) ((base)[(r) / 3] + ((r) % 3) * (step))
 
+/* Unrolled by pragma, that is before gcc gives the accumulators their places: else they are on the stack before
+ * and after the sum over k, which at k = 8 takes as long as the sum. */
 INLINE void gemm_multiply(int bf16, int rows, int nv, int partial, const gemm_tile *t)
 {
     V acc[GEMM_ROWS][GEMM_NV];
     const char *base[(GEMM_ROWS + 2) / 3];
     const int64_t a_m = t->a_m * 4, a_k = t->a_k * 4, b_k = t->b_k;
+#pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
         for (int v = 0; v < nv; v++)
             acc[r][v] = v_set(0.0f);
+#pragma GCC unroll 5
     for (int g = 0; g < (rows + 2) / 3; g++)
         base[g] = (const char *)t->a + 3 * g * a_m;
     const float *b = t->b;
     const char *ahead = t->ahead;
     for (int64_t k = t->k; k > 0; k--) {
         V col[GEMM_NV];
+#pragma GCC unroll 2
         for (int v = 0; v < nv; v++)
             col[v] = gemm_get(b + v * VL, partial && v == nv - 1, t->lanes);
+#pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
             const char *at = GEMM_AT(base, r, a_m);
             if (bf16) {
                 uint32_t word = *(const gemm_word *)at;
+#pragma GCC unroll 2
                 for (int v = 0; v < nv; v++)
                     acc[r][v] = gemm_pair(acc[r][v], word, col[v]);
             } else {
                 V scalar = v_set(*(const gemm_float *)at);
+#pragma GCC unroll 2
                 for (int v = 0; v < nv; v++)
                     acc[r][v] += scalar * col[v];
             }
         }
+#pragma GCC unroll 5
         for (int g = 0; g < (rows + 2) / 3; g++)
             base[g] += a_k;
         b += b_k;
         __builtin_prefetch(ahead);
         ahead += 64;
     }
-    if (t->add)
-        for (int r = 0; r < rows; r++)
+    float *c = t->c;
+    const int64_t c_m = t->c_m;
+    if (t->add) {
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++, c += c_m)
+#pragma GCC unroll 2
             for (int v = 0; v < nv; v++)
-                acc[r][v] += gemm_get(t->c + r * t->c_m + v * VL, partial && v == nv - 1, t->lanes);
-    for (int r = 0; r < rows; r++)
-        for (int v = 0; v < nv; v++)
-            gemm_put(t->c + r * t->c_m + v * VL, partial && v == nv - 1, t->lanes, acc[r][v]);
+                gemm_put(c + v * VL, partial && v == nv - 1, t->lanes,
+                         acc[r][v] + gemm_get(c + v * VL, partial && v == nv - 1, t->lanes));
+    } else {
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++, c += c_m)
+#pragma GCC unroll 2
+            for (int v = 0; v < nv; v++)
+                gemm_put(c + v * VL, partial && v == nv - 1, t->lanes, acc[r][v]);
+    }
 }
 
 typedef void (*gemm_fn)(const gemm_tile *t);
