@@ -201,6 +201,11 @@ static void wino_f4(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *
     wino_thread(4, 0, a, b);
 }
 
+static void wino_f4_bf16(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
+{
+    wino_thread(4, 1, a, b);
+}
+
 static void wino_f2(const mdldm__cpu_winograd *a, const mdldm__winograd_blocks *b)
 {
     wino_thread(2, 0, a, b);
@@ -237,7 +242,7 @@ static void k_winograd(const mdldm__cpu_winograd *a)
     mdldm__winograd_blocks b =
         mdldm__winograd_cut(a->tile, bf16, a->n, a->ho, a->wo, a->ic, a->oc, VL, a->threads);
     void (*thread)(const mdldm__cpu_winograd *, const mdldm__winograd_blocks *) =
-        a->tile == 4                      ? wino_f4
+        a->tile == 4                      ? (bf16 ? wino_f4_bf16 : wino_f4)
         : a->tile == 2                    ? (bf16 ? wino_f2_bf16 : wino_f2)
         : a->tile == MDLDM__WINOGRAD_UP ? (bf16 ? wino_up_bf16 : wino_up)
                                           : (bf16 ? wino_down_bf16 : wino_down);

@@ -273,7 +273,7 @@ json_t *mdldm__scheduler_default_config(int64_t num_train_timesteps, const char 
     /* Every key of DDPMScheduler, so that from_config to another class keeps all of them. */
     return json_pack("{s:s, s:s, s:f, s:s, s:f, s:b, s:f, s:f, s:I, s:s, s:b, s:f, s:i, s:b, s:s, s:n, s:s}",
                      "_class_name", "DDPMScheduler", "_diffusers_version", "0.42.1", "beta_end", 0.02,
-                     "beta_schedule", beta_schedule, "beta_start", 0.0001, "clip_sample", 1,
+                     "beta_schedule", beta_schedule, "beta_start", 0.0001, "clip_sample", 0,
                      "clip_sample_range", 1.0, "dynamic_thresholding_ratio", 0.995, "num_train_timesteps",
                      (json_int_t)num_train_timesteps, "prediction_type", prediction_type,
                      "rescale_betas_zero_snr", 0, "sample_max_value", 1.0, "steps_offset", 0, "thresholding",

@@ -303,6 +303,7 @@ static void indices_that_do_not_fit(void **state)
     assert_int_equal(mdldm_model_load(ctx, temp_path(folder, "m/unet"), &m), MDLDM_OK);
     assert_null(m->autoencoder);
     assert_non_null(m->scheduler);
+    assert_false(json_is_true(json_object_get(m->scheduler, "clip_sample"))); /* latents reach beyond +-1 */
     assert_int_equal(mdldm__model_class_count(m), 4); /* nothing there says which row is unconditional */
     mdldm_model_free(m);
     mdldm_context_free(ctx);
