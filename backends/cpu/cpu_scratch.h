@@ -73,7 +73,7 @@ static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, in
     if (d > MDLDM__CPU_NARROW) /* one head at a time */
         return padded * (2 * d + 3 * columns + 2 * stripe) + stripe * (3 * columns + 2 * d + 2) +
                threads * (2 * stripe * MDLDM__CPU_WIDE_KEYS + d) + 32;
-    return rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : 0) + 64;
+    return rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : n * heads) + 64;
 }
 
 /* Weight gradients (k_wgrad.h): tiles of a chunk are transformed into panels of x and dy, which should

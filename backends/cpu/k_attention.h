@@ -8,6 +8,7 @@
 #define LN_2 0.693147180559945309f
 
 #include "k_attention_narrow.h"
+#include "k_attention_bounded.h"
 #include "k_attention_narrow_bwd.h"
 #include "k_attention_wide.h"
 #include "k_attention_wide_bwd.h"

@@ -110,7 +110,56 @@ static int64_t narrow_padded(int64_t tokens)
     return mdldm__cpu_ceil_div(tokens, MDLDM__CPU_NARROW_ROWS) * MDLDM__CPU_NARROW_ROWS;
 }
 
-static void narrow_split(float *out, const void *x, const mdldm__cpu_attention *a, int form)
+/* Length of the longest row, squared, NaN when one is not finite; infinite where nobody asks
+ * (k_attention_bounded.h). */
+static float narrow_longest_row(const float *rows, int64_t count, int pairs)
+{
+#if defined(__AVX512F__)
+    V top = v_set(0.0f), bad = top;
+    int64_t words = count * (pairs ? NARROW / 2 : NARROW);
+    for (int64_t i = 0; i < words; i += VL) {
+        VU word = (VU)v_load(rows + i);
+        V x = (V)word, square = x * x, low = (V)(word << 16), high = (V)(word & 0xffff0000u);
+        if (pairs)
+            square = low * low + high * high;
+        else
+            square += (V)_mm512_shuffle_f32x4((__m512)square, (__m512)square, 0xb1);
+        square += (V)_mm512_permute_ps((__m512)square, 0x4e);
+        square += (V)_mm512_permute_ps((__m512)square, 0xb1);
+        top = v_max(top, square);
+        bad += square - square;
+    }
+    return _mm512_reduce_max_ps((__m512)top) + _mm512_reduce_add_ps((__m512)bad);
+#else
+    (void)rows;
+    (void)count;
+    (void)pairs;
+    return INFINITY;
+#endif
+}
+
+/* The same of lanes [8][TILE], or words [4][TILE]. */
+static float narrow_longest_lane(const float *lanes, int pairs)
+{
+    V top = v_set(0.0f), bad = top;
+    for (int64_t i = 0; i < TILE; i += VL) {
+        V square = v_set(0.0f);
+        for (int j = 0; j < (pairs ? NARROW / 2 : NARROW); j++) {
+            VU word = (VU)v_load(lanes + j * TILE + i);
+            V x = (V)word, low = (V)(word << 16), high = (V)(word & 0xffff0000u);
+            square += pairs ? low * low + high * high : x * x;
+        }
+        top = v_max(top, square);
+        bad += square - square;
+    }
+    float longest = 0.0f;
+    for (int k = 0; k < VL; k++)
+        longest = top[k] > longest ? top[k] : longest;
+    return longest + v_sum(bad);
+}
+
+/* longest: [n*heads], or NULL. */
+static void narrow_split(float *out, const void *x, const mdldm__cpu_attention *a, int form, float *longest)
 {
     int64_t d = a->c / a->heads, padded = narrow_padded(a->tokens);
     int64_t words = padded * (form == NARROW_WIDE ? NARROW : NARROW / 2);
@@ -133,6 +182,8 @@ static void narrow_split(float *out, const void *x, const mdldm__cpu_attention *
                 for (int64_t j = 0; j < d; j++)
                     to[t * NARROW + j] = narrow_value(x, a->dtype, from + j);
         }
+        if (longest != NULL)
+            longest[unit] = narrow_longest_row(to, padded, form != NARROW_WIDE);
     }
 }
 
@@ -245,31 +296,6 @@ static void narrow_forward_bf16(const float *lanes, const float *keys, const flo
                                 float factor, float *acc, float *lse)
 {
     narrow_forward(lanes, keys, values, tokens, factor, acc, lse, NARROW_PAIRS);
-}
-
-static void narrow_attention(const mdldm__cpu_attention *a)
-{
-    int pairs = a->dtype == MDLDM_BF16 && NARROW_PAIRS;
-    int64_t d = a->c / a->heads, padded = narrow_padded(a->tokens);
-    int64_t tiles = mdldm__cpu_ceil_div(a->tokens, TILE), words = padded * (pairs ? NARROW / 2 : NARROW);
-    float *keys = a->scratch, *values = keys + a->n * a->heads * words, factor = a->scale * LOG2_E;
-    narrow_split(keys, a->k, a, pairs ? NARROW_CHANNELS : NARROW_WIDE);
-    narrow_split(values, a->v, a, pairs ? NARROW_TOKENS : NARROW_WIDE);
-#pragma omp parallel for schedule(static) num_threads(a->threads)
-    for (int64_t unit = 0; unit < a->n * a->heads * tiles; unit++) {
-        float lanes[NARROW * TILE], acc[NARROW * TILE], lse[TILE];
-        int64_t head = unit / tiles, first = unit % tiles * TILE; /* head: of all images */
-        int64_t count = a->tokens - first < TILE ? a->tokens - first : TILE;
-        int64_t base = (head / a->heads * a->tokens + first) * a->c + head % a->heads * d;
-        narrow_lanes(lanes, a->q, a, base, count, factor, pairs);
-        for (int64_t lane = 0; lane < count; lane += VL)
-            (pairs ? narrow_forward_bf16 : narrow_forward_f32)(lanes + lane, keys + head * words,
-                                                               values + head * words, a->tokens, factor,
-                                                               acc + lane, lse + lane);
-        narrow_store(a->o, a, base, count, acc, 1.0f);
-        if (a->lse != NULL)
-            memcpy(a->lse + head * a->tokens + first, lse, (size_t)count * sizeof *lse);
-    }
 }
 
 #endif

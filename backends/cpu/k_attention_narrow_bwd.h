@@ -154,14 +154,14 @@ static void narrow_attention_bwd(const mdldm__cpu_attention *a)
     rows.g_sums = pairs ? p + 6 * step : rows.g;
     rows.low = p + 4 * size * NARROW;
     rows.delta = rows.low + size;
-    narrow_split(rows.q, a->q, a, form);
-    narrow_split(rows.k, a->k, a, form);
-    narrow_split(rows.g, a->dout, a, form);
-    narrow_split(rows.v, a->v, a, form);
+    narrow_split(rows.q, a->q, a, form, NULL);
+    narrow_split(rows.k, a->k, a, form, NULL);
+    narrow_split(rows.g, a->dout, a, form, NULL);
+    narrow_split(rows.v, a->v, a, form, NULL);
     if (pairs) {
-        narrow_split(rows.q_sums, a->q, a, NARROW_TOKENS);
-        narrow_split(rows.k_sums, a->k, a, NARROW_TOKENS);
-        narrow_split(rows.g_sums, a->dout, a, NARROW_TOKENS);
+        narrow_split(rows.q_sums, a->q, a, NARROW_TOKENS, NULL);
+        narrow_split(rows.k_sums, a->k, a, NARROW_TOKENS, NULL);
+        narrow_split(rows.g_sums, a->dout, a, NARROW_TOKENS, NULL);
     }
     narrow_bwd_tokens(&rows, a);
 #pragma omp parallel for schedule(static) num_threads(a->threads)

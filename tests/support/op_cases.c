@@ -87,6 +87,7 @@ static const struct {
     {"attention, 17 tokens, heads of 32", ATTENTION(3, 1, 17, 64, 2), 0},
     {"attention, 28 heads of 8", ATTENTION(1, 6, 6, 224, 28), 0},
     {"attention, heads of 8, far scores", ATTENTION(1, 13, 11, 16, 2, 5), 0},
+    {"attention, heads of 8, scores without a bound", ATTENTION(1, 13, 11, 16, 2, 8), 0},
     {"attention, heads of 5, negative scores", ATTENTION(2, 5, 9, 15, 3, -2), 0},
     {"attention, heads of 3", ATTENTION(1, 5, 5, 6, 2), 0},
     {"attention, heads of 24, far scores", ATTENTION(1, 13, 11, 48, 2, 6), 0},
