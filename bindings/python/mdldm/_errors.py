@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """One exception for each status of the library; each is also the built-in kind a Python caller would expect."""
+from __future__ import annotations
+
+from typing import Dict, Type
+
 from ._constants import Status
 
 
 class MdldmError(Exception):
     """A call of the library failed. ``status`` is its number; the text is the library's sentence."""
 
-    status = Status.OK
+    status: Status = Status.OK
 
 
 class InvalidArgument(MdldmError, ValueError):
@@ -53,5 +57,5 @@ class InternalError(MdldmError, RuntimeError):
     status = Status.ERROR_INTERNAL
 
 
-BY_STATUS = {c.status: c for c in (InvalidArgument, OutOfMemory, InputOutputError, FormatError, Unsupported,
+BY_STATUS: Dict[int, Type[MdldmError]] = {c.status: c for c in (InvalidArgument, OutOfMemory, InputOutputError, FormatError, Unsupported,
                                    NotFound, Unavailable, Cancelled, NumericError, CapacityError, InternalError)}

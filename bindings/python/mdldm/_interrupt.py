@@ -10,20 +10,23 @@ first line, where ctypes would drop the KeyboardInterrupt. So while a call runs 
   there. A small thread reads it and asks the context to stop, so the call ends within a kernel or so.
 
 A descriptor that somebody else had set (an event loop, a notebook) gets its bytes passed on and is put back."""
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 import threading
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 
 class _Watch:
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.cancel = None  # called on SIGINT
-        self.pid = None
+        self.cancel: Optional[Callable[[], None]] = None  # called on SIGINT
+        self.pid: Optional[int] = None
         self.previous = -1
 
-    def start(self):
+    def start(self) -> None:
         if self.pid == os.getpid():
             return
         self.read, self.write = os.pipe()
@@ -31,7 +34,7 @@ class _Watch:
         threading.Thread(target=self.listen, args=(self.read,), name="mdldm-interrupt", daemon=True).start()
         self.pid = os.getpid()
 
-    def listen(self, source):
+    def listen(self, source: int) -> None:
         while True:
             received = os.read(source, 64)
             if not received:
@@ -48,7 +51,7 @@ _watch = _Watch()
 
 
 @contextlib.contextmanager
-def cancel_on_interrupt(cancel):
+def cancel_on_interrupt(cancel: Callable[[], None]) -> Iterator[None]:
     """Calls cancel() as soon as SIGINT arrives, and lets SIGINT's own handler have it at the end. Does nothing
     off the main thread, inside another such block, or where SIGINT is not Python's to handle."""
     mine = threading.current_thread() is threading.main_thread()
@@ -57,7 +60,7 @@ def cancel_on_interrupt(cancel):
         yield
         return
     _watch.start()
-    noted = []
+    noted: List[Tuple[int, Any]] = []
     with _watch.lock:
         _watch.cancel = cancel
     _watch.previous = signal.set_wakeup_fd(_watch.write, warn_on_full_buffer=False)

@@ -3,13 +3,16 @@
 
 One line a function: result, name, arguments. A test compares the names with the library's export list, so
 that a function that is new in C is missed here at once."""
+from __future__ import annotations
+
 import ctypes
+from typing import Any, Dict, List, Tuple
 
 RESIZE = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 LOG = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p)
 PROGRESS = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
 
-_TYPES = {
+_TYPES: Dict[str, Any] = {
     "void": None, "status": ctypes.c_int, "i32": ctypes.c_int32, "i64": ctypes.c_int64, "f32": ctypes.c_float,
     "f64": ctypes.c_double, "size": ctypes.c_size_t, "text": ctypes.c_char_p, "handle": ctypes.c_void_p,
     "array": ctypes.c_void_p, "out": ctypes.POINTER(ctypes.c_void_p), "i64*": ctypes.POINTER(ctypes.c_int64),
@@ -117,14 +120,14 @@ status trainer_update_model handle handle
 """
 
 #: name without "mdldm_" -> (result, [arguments])
-PROTOTYPES = {}
+PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {}
 for _line in _TABLE.split("\n"):
     if _line:
         _result, _name, *_arguments = _line.split()
         PROTOTYPES[_name] = (_TYPES[_result], [_TYPES[a] for a in _arguments])
 
 
-def declare(library):
+def declare(library: ctypes.CDLL) -> None:
     """Gives each function of the loaded library its types."""
     for name, (result, arguments) in PROTOTYPES.items():
         function = getattr(library, "mdldm_" + name)

@@ -1,15 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Images, pixels, colour maps. Pixels are float32 [n, 3, h, w] in [-1, 1]; images are uint8 [n, h, w, 3]."""
+from __future__ import annotations
+
 import ctypes
+import os
+import tempfile
+from typing import Any, Optional, Union
 
 import numpy
 
 from . import _arrays
+from ._arrays import Bytes, Floats
 from ._library import encode_path
-from .context import current
+from .context import Context, current
+
+Path = Union[str, "os.PathLike[str]"]
 
 
-def to_pixels(images, context=None):
+class Pictures(numpy.ndarray):  # type: ignore[type-arg]
+    """uint8 [n, h, w, 3] or [h, w, 3] that a notebook shows as a picture; otherwise an array like any other."""
+
+    def _repr_png_(self) -> Optional[bytes]:
+        if self.ndim not in (3, 4) or self.shape[-1] != 3 or self.dtype != numpy.uint8 or self.size == 0:
+            return None
+        plain = numpy.asarray(self)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "sheet.png")
+            write_image(path, sheet(plain) if plain.ndim == 4 else plain)
+            with open(path, "rb") as file:
+                return file.read()
+
+
+def to_pixels(images: Any, context: Optional[Context] = None) -> Floats:
     """uint8 [n, h, w, 3] or [h, w, 3], or a PIL image -> pixels. Pixels are passed through."""
     array = _arrays.as_array(images)
     if not _arrays.is_images(array):
@@ -26,17 +48,17 @@ def to_pixels(images, context=None):
     return pixels
 
 
-def to_images(pixels, context=None):
+def to_images(pixels: Any, context: Optional[Context] = None) -> Pictures:
     """pixels [n, 3, h, w] -> uint8 [n, h, w, 3], clamped."""
     array = _arrays.floats(pixels, "pixels", 3)
     n, _, h, w = array.shape
     images = numpy.empty((n, h, w, 3), numpy.uint8)
     (context or current()).call("pixels_to_rgb8", _arrays.address(array), n, h, w, _arrays.address(images),
                                 images.size)
-    return images
+    return images.view(Pictures)
 
 
-def read_image(path, context=None):
+def read_image(path: Path, context: Optional[Context] = None) -> Pictures:
     """A PNG or JPEG file as uint8 [h, w, 3]."""
     context = context or current()
     h, w = ctypes.c_int64(), ctypes.c_int64()
@@ -44,10 +66,10 @@ def read_image(path, context=None):
     context.call("image_read", name, None, 0, ctypes.byref(h), ctypes.byref(w))
     image = numpy.empty((h.value, w.value, 3), numpy.uint8)
     context.call("image_read", name, _arrays.address(image), image.size, ctypes.byref(h), ctypes.byref(w))
-    return image
+    return image.view(Pictures)
 
 
-def write_image(path, image, context=None):
+def write_image(path: Path, image: Any, context: Optional[Context] = None) -> None:
     """uint8 [h, w, 3] to a PNG file."""
     array = _arrays.as_array(image)
     if array.dtype != numpy.uint8 or array.ndim != 3 or array.shape[2] != 3:
@@ -57,7 +79,8 @@ def write_image(path, image, context=None):
                                 array.shape[1])
 
 
-def colormap(values, low, high, name="jet", context=None):
+def colormap(values: Any, low: float, high: float, name: str = "jet",
+             context: Optional[Context] = None) -> Bytes:
     """values of any shape, clamped to [low, high] -> uint8 of that shape with 3 colours behind."""
     array = numpy.ascontiguousarray(_arrays.as_array(values), dtype=numpy.float32)
     rgb = numpy.empty(array.shape + (3,), numpy.uint8)
@@ -66,11 +89,13 @@ def colormap(values, low, high, name="jet", context=None):
     return rgb
 
 
-def sheet(images, columns=None):
-    """Images [n, h, w, 3] side by side in one: what a notebook shows."""
+def sheet(images: Any, columns: Optional[int] = None) -> Pictures:
+    """Images [n, h, w, 3] (or pixels) side by side in one: what a notebook shows."""
     array = _arrays.as_array(images)
     if not _arrays.is_images(array):
         array = to_images(array)
+    if array.ndim != 4 or array.shape[0] == 0:
+        raise ValueError(f"images: the shape is {list(array.shape)}; [n, h, w, 3] would be right")
     n, h, w, _ = array.shape
     columns = columns or min(n, 8)
     rows = -(-n // columns)
@@ -78,19 +103,4 @@ def sheet(images, columns=None):
     for i, image in enumerate(array):
         y, x = i // columns * h, i % columns * w
         grid[y:y + h, x:x + w] = image
-    return grid
-
-
-class Pictures(numpy.ndarray):
-    """uint8 [n, h, w, 3] that a notebook shows as a sheet; otherwise an array like any other."""
-
-    def _repr_png_(self):
-        if self.ndim != 4 or self.shape[-1] != 3 or self.dtype != numpy.uint8:
-            return None
-        import os
-        import tempfile
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "sheet.png")
-            write_image(path, sheet(numpy.asarray(self)))
-            with open(path, "rb") as file:
-                return file.read()
+    return grid.view(Pictures)

@@ -1,72 +1,96 @@
 # SPDX-License-Identifier: MIT
 """Models: diffusers pipeline directories."""
+from __future__ import annotations
+
 import ctypes
 import json
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
 
 import numpy
 
 from . import _arrays, _errors
+from ._arrays import Codes, Floats, Integers
 from ._handle import Handle
 from ._library import encode_path, lib, text
-from .context import current
-from .images import Pictures, to_images, to_pixels
+from ._progress import Bar
+from .context import Context, Progress, current, for_facts
+from .images import Path, to_images, to_pixels
 from .options import Options, takes_options
 from .sampler import Sampler
 
-_INTEGERS = ("latent_channels", "latent_factor", "image_channels", "sample_size", "resolution", "num_classes",
-             "num_codes", "has_autoencoder", "has_unet", "parameters", "autoencoder_parameters",
-             "unet_parameters", "num_train_timesteps", "weight_bytes", "timestep_groups")
-_TEXTS = ("autoencoder_class", "unet_class", "scheduler_class", "prediction_type")
-_CONFIGS = ("autoencoder_config", "unet_config", "scheduler_config")
+if TYPE_CHECKING:
+    from .dataset import Dataset
 
 
 class Model(Handle):
     """An autoencoder, a UNet and a scheduler, or some of them. May be used by several contexts at once while
-    nobody trains it. Facts (``latent_channels``, ``num_classes``, ``scaling_factor``, ``unet_config``, ...)
-    are attributes."""
+    nobody trains it."""
+
+    # The library's facts, by its own keys.
+    latent_channels: int
+    latent_factor: int
+    image_channels: int
+    sample_size: int
+    resolution: int
+    num_classes: int
+    num_codes: int
+    has_autoencoder: bool
+    has_unet: bool
+    parameters: int
+    autoencoder_parameters: int
+    unet_parameters: int
+    num_train_timesteps: int
+    weight_bytes: int
+    timestep_groups: int
+    scaling_factor: float
+    autoencoder_class: str
+    unet_class: str
+    scheduler_class: str
+    prediction_type: str
+    autoencoder_config: Dict[str, Any]
+    unet_config: Dict[str, Any]
+    scheduler_config: Dict[str, Any]
 
     _free = lib.mdldm_model_free
 
     @classmethod
-    def load(cls, path, context=None):
+    def load(cls, path: Path, context: Optional[Context] = None) -> "Model":
         """Loads a pipeline directory (model_index.json), or one component (config.json)."""
-        pointer = ctypes.c_void_p()
-        (context or current()).call("model_load", encode_path(path), ctypes.byref(pointer))
-        return cls(pointer)
+        return cls((context or current()).make(cls, "model_load", encode_path(path)))
 
     @classmethod
     @takes_options("model")
-    def create(cls, context=None, **options):
+    def create(cls, context: Optional[Context] = None, **options: Any) -> "Model":
         """A new model with random weights."""
         context = context or current()
-        pointer = ctypes.c_void_p()
         with Options(context, options, "model") as handle:
-            context.call("model_create", handle.pointer, ctypes.byref(pointer))
-        return cls(pointer)
+            return cls(context.make(cls, "model_create", handle))
 
-    def save(self, path, context=None):
+    def save(self, path: Path, context: Optional[Context] = None) -> None:
         """Writes a diffusers pipeline directory; an earlier one stays whole until the new one is complete."""
-        (context or current()).call("model_save", self.pointer, encode_path(path))
+        (context or current()).call("model_save", self, encode_path(path))
 
-    def __getattr__(self, key):
-        if key in _INTEGERS:
-            value = ctypes.c_int64()
-            current().call("model_get_int", self.pointer, key.encode(), ctypes.byref(value))
-            return bool(value.value) if key.startswith("has_") else value.value
-        if key == "scaling_factor":
-            value = ctypes.c_double()
-            current().call("model_get_double", self.pointer, key.encode(), ctypes.byref(value))
-            return value.value
-        if key in _TEXTS or key in _CONFIGS:
-            value = ctypes.c_char_p()
-            current().call("model_get_string", self.pointer, key.encode(), ctypes.byref(value))
-            return json.loads(value.value) if key in _CONFIGS else text(value.value)
+    def __getattr__(self, key: str) -> Any:
+        kind = _FACTS.get(key)
+        if kind in ("int", "bool"):
+            number = ctypes.c_int64()
+            for_facts().call("model_get_int", self, key.encode(), ctypes.byref(number))
+            return bool(number.value) if kind == "bool" else number.value
+        if kind == "float":
+            real = ctypes.c_double()
+            for_facts().call("model_get_double", self, key.encode(), ctypes.byref(real))
+            return real.value
+        if kind is not None:
+            with self._held():  # the text lives as long as the model
+                value = ctypes.c_char_p()
+                for_facts().call("model_get_string", self, key.encode(), ctypes.byref(value))
+                return text(value.value) if kind == "str" else json.loads(value.value or b"{}")
         raise AttributeError(f"a Model has no attribute '{key}'")
 
-    def __dir__(self):
-        return [*super().__dir__(), *_INTEGERS, *_TEXTS, *_CONFIGS, "scaling_factor"]
+    def __dir__(self) -> List[str]:
+        return [*super().__dir__(), *_FACTS]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.closed:
             return "<mdldm.Model, closed>"
         parts = [self.autoencoder_class] if self.has_autoencoder else []
@@ -74,99 +98,88 @@ class Model(Handle):
         return f"<mdldm.Model {' + '.join(parts)}, {self.parameters} parameters, {self.num_classes} classes>"
 
     @property
-    def class_names(self):
+    def class_names(self) -> List[Optional[str]]:
         """Names by label; None for one that has none."""
-        return [text(lib.mdldm_model_class_name(self.pointer, i)) for i in range(self.num_classes)]
+        return [text(self._ask("model_class_name", i)) for i in range(self.num_classes)]
 
-    def label(self, name):
+    def label(self, name: Union[str, int]) -> int:
         """The label of a class name; a number stands for itself."""
         if not isinstance(name, str):
             return int(name)
         names = self.class_names
         if name not in names:
-            raise _errors.NotFound(f"no class is named '{name}'; there are {', '.join(map(str, names))}")
+            raise _errors.NotFound(f"no class is named '{name}'; there are {', '.join(map(str, names)) or 'none'}")
         return names.index(name)
 
-    def tensors(self, component):
+    def tensors(self, component: str) -> List[Tuple[str, Tuple[int, ...]]]:
         """[(name, shape)] of "autoencoder" or "unet"."""
-        p, key, shape, result = self.pointer, component.encode(), (ctypes.c_int64 * 4)(), []
-        for i in range(lib.mdldm_model_tensor_count(p, key)):
-            rank = lib.mdldm_model_tensor_shape(p, key, i, shape)
-            result.append((text(lib.mdldm_model_tensor_name(p, key, i)), tuple(shape[:rank])))
+        key, shape, result = component.encode(), (ctypes.c_int64 * 4)(), []
+        for i in range(self._ask("model_tensor_count", key)):
+            rank = self._ask("model_tensor_shape", key, i, shape)
+            result.append((text(self._ask("model_tensor_name", key, i)) or "", tuple(shape[:rank])))
         return result
 
-    def cost(self, what, height, width, context=None):
+    def cost(self, what: str, height: int, width: int, context: Optional[Context] = None) -> Tuple[int, int]:
         """(multiply-accumulates of one image, bytes of activations) of "encode", "decode" or "predict"."""
         macs, size = ctypes.c_int64(), ctypes.c_int64()
-        (context or current()).call("model_cost", self.pointer, what.encode(), height, width,
-                                    ctypes.byref(macs), ctypes.byref(size))
+        (context or current()).call("model_cost", self, what.encode(), height, width, ctypes.byref(macs),
+                                    ctypes.byref(size))
         return macs.value, size.value
 
-    def encode(self, images, context=None):
+    def encode(self, images: Any, context: Optional[Context] = None, out: Any = None) -> Floats:
         """Images (uint8 [n, h, w, 3]) or pixels -> latents [n, c, h/f, w/f], scaled, not quantised."""
         context = context or current()
         pixels = to_pixels(images, context)
         n, _, h, w = pixels.shape
         f = self.latent_factor
-        latent = numpy.empty((n, self.latent_channels, h // f, w // f), numpy.float32)
-        context.call("encode", self.pointer, _arrays.address(pixels), n, h, w, _arrays.address(latent),
-                     latent.size)
-        return latent
+        latent = _arrays.output(out, (n, self.latent_channels, h // f, w // f))
+        context.call("encode", self, _arrays.address(pixels), n, h, w, _arrays.address(latent), latent.size)
+        return latent if out is None else out
 
-    def quantize(self, latent, context=None):
+    def quantize(self, latent: Any, context: Optional[Context] = None) -> Tuple[Floats, Codes]:
         """latents -> (nearest codebook vectors, their numbers [n, h, w])."""
         latent = _arrays.floats(latent, "latent", self.latent_channels)
         n, _, h, w = latent.shape
-        quantized, codes = numpy.empty_like(latent), numpy.empty((n, h, w), numpy.int32)
-        (context or current()).call("quantize", self.pointer, _arrays.address(latent), n, h, w,
+        quantized, codes = numpy.empty(latent.shape, numpy.float32), numpy.empty((n, h, w), numpy.int32)
+        (context or current()).call("quantize", self, _arrays.address(latent), n, h, w,
                                     _arrays.address(quantized), quantized.size, _arrays.address(codes),
                                     codes.size)
         return quantized, codes
 
-    @takes_options("quantize")
-    def quantize_unet(self, dataset=None, context=None, **options):
-        """A copy of the model whose UNet computes its large layers in eight bits. Ranges are measured on
-        denoising trajectories, and on noised images of the data set where one is given."""
-        context = context or current()
-        pointer = ctypes.c_void_p()
-        with Options(context, options, "quantize") as handle:
-            context.call("model_quantize", self.pointer, None if dataset is None else dataset.pointer,
-                         handle.pointer, ctypes.byref(pointer))
-        return Model(pointer)
-
-    def predict(self, latent, timesteps, labels=None, context=None):
+    def predict(self, latent: Any, timesteps: Any, labels: Any = None, context: Optional[Context] = None,
+                out: Any = None) -> Floats:
         """One UNet evaluation: timesteps and labels are [n], or one for all; a label may be a class name."""
         latent = _arrays.floats(latent, "latent", self.latent_channels)
         n, _, h, w = latent.shape
-        timesteps = _arrays.integers(timesteps, n, numpy.int64, "timesteps")
+        timesteps = _arrays.integers(timesteps, n, "timesteps")
         labels = self.labels(labels, n)
-        output = numpy.empty_like(latent)
-        (context or current()).call("predict", self.pointer, _arrays.address(latent), n, h, w,
+        output = _arrays.output(out, latent.shape)
+        (context or current()).call("predict", self, _arrays.address(latent), n, h, w,
                                     _arrays.address(timesteps), _arrays.address(labels),
                                     _arrays.address(output), output.size)
-        return output
+        return output if out is None else out
 
-    def decode(self, latent, context=None):
+    def decode(self, latent: Any, context: Optional[Context] = None, out: Any = None) -> Floats:
         """latents -> pixels float32 [n, 3, h, w]; quantises first when the model has a codebook."""
         latent = _arrays.floats(latent, "latent", self.latent_channels)
         n, _, h, w = latent.shape
-        pixels = numpy.empty((n, 3, h * self.latent_factor, w * self.latent_factor), numpy.float32)
-        (context or current()).call("decode", self.pointer, _arrays.address(latent), n, h, w,
-                                    _arrays.address(pixels), pixels.size)
-        return pixels
+        pixels = _arrays.output(out, (n, self.image_channels, h * self.latent_factor, w * self.latent_factor))
+        (context or current()).call("decode", self, _arrays.address(latent), n, h, w, _arrays.address(pixels),
+                                    pixels.size)
+        return pixels if out is None else out
 
-    def decode_codes(self, codes, context=None):
+    def decode_codes(self, codes: Any, context: Optional[Context] = None, out: Any = None) -> Floats:
         """codes [n, h, w] -> pixels."""
         codes = numpy.ascontiguousarray(_arrays.as_array(codes), dtype=numpy.int32)
         if codes.ndim != 3:
             raise ValueError(f"codes: the shape is {list(codes.shape)}; [n, h, w] would be right")
         n, h, w = codes.shape
-        pixels = numpy.empty((n, 3, h * self.latent_factor, w * self.latent_factor), numpy.float32)
-        (context or current()).call("decode_codes", self.pointer, _arrays.address(codes), n, h, w,
+        pixels = _arrays.output(out, (n, self.image_channels, h * self.latent_factor, w * self.latent_factor))
+        (context or current()).call("decode_codes", self, _arrays.address(codes), n, h, w,
                                     _arrays.address(pixels), pixels.size)
-        return pixels
+        return pixels if out is None else out
 
-    def labels(self, labels, count):
+    def labels(self, labels: Any, count: int) -> Optional[Integers]:
         """Labels or class names, one or [count], as an int64 array; None stays None."""
         if labels is None:
             return None
@@ -174,22 +187,47 @@ class Model(Handle):
             labels = self.label(labels)
         elif isinstance(labels, (list, tuple)):
             labels = [self.label(one) for one in labels]
-        return _arrays.integers(labels, count, numpy.int64, "labels")
+        return _arrays.integers(labels, count, "labels")
 
     @takes_options("sample")
-    def generate(self, count=1, labels=None, height=None, width=None, first_index=0, batch_size=4,
-                 pixels=False, context=None, **options):
+    def generate(self, count: int = 1, labels: Any = None, height: Optional[int] = None,
+                 width: Optional[int] = None, first_index: int = 0, batch_size: int = 4, pixels: bool = False,
+                 progress: Union[Progress, bool, None] = None, context: Optional[Context] = None,
+                 **options: Any) -> Any:
         """New images: uint8 [count, height, width, 3], or with pixels=True float32 [count, 3, height, width].
 
         labels: a class name or number for all, or one for each image. Image k depends on the seed and
-        first_index + k alone, whatever batch_size is."""
+        first_index + k alone, whatever batch_size is. progress=True shows a tqdm bar."""
         context = context or current()
         labels = self.labels(labels, count)
         height, width = height or self.resolution, width or self.resolution
-        result = numpy.empty((count, 3, height, width), numpy.float32)
-        with Sampler(self, context=context, **options) as sampler:
-            for start in range(0, count, batch_size):
-                part = slice(start, min(count, start + batch_size))
-                sampler.generate(part.stop - start, height, width, None if labels is None else labels[part],
-                                 first_index + start, out=result[part], context=context)
-        return result if pixels else to_images(result, context).view(Pictures)
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; 1 or more would be right")
+        result = numpy.empty((count, self.image_channels, height, width), numpy.float32)
+        with Sampler(self, context=context, **options) as sampler, \
+                Bar(count * len(sampler) if progress is True else 0, stage="generate") as bar:
+            start = size = 0
+
+            def move(stage: str, done: int, total: int) -> None:
+                if stage == "denoise" and total > 0:
+                    bar.move((start * total + size * done) * len(sampler) // total)
+
+            with context.reporting(move if progress is True else progress or None):
+                for start in range(0, count, batch_size):
+                    size = min(batch_size, count - start)
+                    part = slice(start, start + size)
+                    sampler.generate(size, height, width, None if labels is None else labels[part],
+                                     first_index + start, out=result[part], context=context)
+        return result if pixels else to_images(result, context)
+
+    @takes_options("quantize")
+    def quantize_unet(self, dataset: Optional[Dataset] = None, context: Optional[Context] = None,
+                      **options: Any) -> "Model":
+        """A copy of the model whose UNet computes its large layers in eight bits. Ranges are measured on
+        denoising trajectories, and on noised images of the data set where one is given."""
+        context = context or current()
+        with Options(context, options, "quantize") as handle:
+            return Model(context.make(Model, "model_quantize", self, dataset, handle))
+
+
+_FACTS: Dict[str, str] = dict(Model.__annotations__)

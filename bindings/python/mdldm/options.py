@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
 """The library's table of options: the one place that keyword arguments, their checks and their help come
 from. Nothing about single options is written down in Python."""
-import ctypes
+from __future__ import annotations
+
 import inspect
 import os
 from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Tuple, Type, TypeVar, Union
+
+import numpy
 
 from ._constants import OptionScope, OptionType
 from ._handle import Handle
 from ._library import lib, text
+from .context import Context
 
-SCOPES = {scope.name.lower(): int(scope) for scope in OptionScope}
-_TYPES = {OptionType.INT: int, OptionType.DOUBLE: float, OptionType.STRING: str, OptionType.FLAG: bool}
+SCOPES: Dict[str, int] = {str(scope.name).lower(): int(scope) for scope in OptionScope}
+_TYPES: Dict[int, type] = {OptionType.INT: int, OptionType.DOUBLE: float, OptionType.STRING: str,
+                           OptionType.FLAG: bool}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -19,17 +26,17 @@ class Option:
     """An entry of the table."""
 
     key: str
-    type: type
+    type: Type[Union[int, float, str, bool]]
     scopes: int
-    default: object
-    choices: tuple
+    default: Union[int, float, str, bool]
+    choices: Tuple[str, ...]
     minimum: float
     maximum: float
     unit: str
     help: str
     since: str
 
-    def describe(self):
+    def describe(self) -> str:
         """The help line: range or choices, unit, default."""
         limits = ""
         if self.choices:
@@ -41,26 +48,26 @@ class Option:
         return f"{self.key}: {self.type.__name__} = {self.default!r}{limits}. {self.help}"
 
 
-def _read():
+def _read() -> Dict[str, Option]:
     table = {}
     for i in range(lib.mdldm_option_count()):
         kind = _TYPES[lib.mdldm_option_type_of(i)]
-        default = text(lib.mdldm_option_default(i))
-        choices = text(lib.mdldm_option_choices(i))
-        table[text(lib.mdldm_option_key(i))] = Option(
-            key=text(lib.mdldm_option_key(i)), type=kind, scopes=lib.mdldm_option_scopes(i),
+        key, default, choices, unit, line, since = (
+            text(getattr(lib, "mdldm_option_" + part)(i)) or ""
+            for part in ("key", "default", "choices", "unit", "help", "since"))
+        table[key] = Option(
+            key=key, type=kind, scopes=lib.mdldm_option_scopes(i),
             default=bool(int(default)) if kind is bool else kind(default),
             choices=tuple(choices.split("|")) if choices else (), minimum=lib.mdldm_option_min(i),
-            maximum=lib.mdldm_option_max(i), unit=text(lib.mdldm_option_unit(i)),
-            help=text(lib.mdldm_option_help(i)), since=text(lib.mdldm_option_since(i)))
+            maximum=lib.mdldm_option_max(i), unit=unit, help=line, since=since)
     return table
 
 
 #: key -> Option, in the table's order
-OPTIONS = _read()
+OPTIONS: Dict[str, Option] = _read()
 
 
-def in_scopes(*names):
+def in_scopes(*names: str) -> List[Option]:
     """The options that a call of these scopes reads."""
     bits = sum(SCOPES[name] for name in names)
     return [option for option in OPTIONS.values() if option.scopes & bits]
@@ -71,10 +78,8 @@ class Options(Handle):
 
     _free = lib.mdldm_options_free
 
-    def __init__(self, context, values, *scopes):
-        pointer = ctypes.c_void_p()
-        context.call("options_create", ctypes.byref(pointer))
-        super().__init__(pointer)
+    def __init__(self, context: Context, values: Mapping[str, Any], *scopes: str) -> None:
+        super().__init__(context.make(Options, "options_create"))
         self.context = context
         bits = sum(SCOPES[name] for name in scopes)
         for key, value in values.items():
@@ -86,36 +91,47 @@ class Options(Handle):
                     raise TypeError(f"option '{key}' is not read here ({', '.join(scopes)}); it belongs to "
                                     f"{', '.join(belongs)}")
 
-    def set(self, key, value):
+    def set(self, key: str, value: Any) -> None:
+        """A number, a text, a path, or a list of names."""
         name = key.encode()
         if isinstance(value, (list, tuple)):
-            value = "/".join(str(part) for part in value)
+            parts = [str(part) for part in value]
+            if any("/" in part for part in parts):
+                raise ValueError(f"option '{key}': {parts!r}; a '/' separates names and cannot be part of one")
+            value = "/".join(parts)
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
-        if isinstance(value, str):
-            self.context.call("options_set_string", self.pointer, name, value.encode())
-        elif isinstance(value, (bool, int)) or hasattr(value, "__index__"):
+        if isinstance(value, (str, bytes)):
+            data = value.encode() if isinstance(value, str) else value
+            if b"\0" in data:
+                raise ValueError(f"option '{key}': a text cannot hold a NUL byte: {value!r}")
+            self.context.call("options_set_string", self, name, data)
+            return
+        if isinstance(value, numpy.bool_):
+            value = bool(value)
+        try:
             number = value.__index__()
-            if not -2**63 <= number < 2**63:
-                raise OverflowError(f"option '{key}': {number} does not fit in 64 bits")
-            self.context.call("options_set_int", self.pointer, name, number)
-        elif hasattr(value, "__float__"):
-            self.context.call("options_set_double", self.pointer, name, float(value))
-        else:
-            raise TypeError(f"option '{key}': {type(value).__name__} is neither a number nor a text")
+        except (AttributeError, TypeError):  # a tensor of floats has the method and refuses
+            if not hasattr(value, "__float__"):
+                raise TypeError(f"option '{key}': {type(value).__name__} is neither a number nor a text") from None
+            self.context.call("options_set_double", self, name, float(value))
+            return
+        if not -2**63 <= number < 2**63:
+            raise OverflowError(f"option '{key}': {number} does not fit in 64 bits")
+        self.context.call("options_set_int", self, name, number)
 
 
-def takes_options(*scopes):
+def takes_options(*scopes: str) -> Callable[[_Function], _Function]:
     """Decorator: **options of these scopes become part of the function's signature and docstring."""
-    def decorate(function):
+    def decorate(function: _Function) -> _Function:
         listed = in_scopes(*scopes)
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
         names = {p.name for p in own}
         own += [inspect.Parameter(o.key, inspect.Parameter.KEYWORD_ONLY, default=o.default, annotation=o.type)
                 for o in listed if o.key not in names]
-        function.__signature__ = signature.replace(parameters=own)
+        setattr(function, "__signature__", signature.replace(parameters=own))
         lines = "\n".join("    " + option.describe() for option in listed if option.key not in names)
-        function.__doc__ = inspect.cleandoc(function.__doc__) + "\n\nOptions:\n" + lines
+        function.__doc__ = inspect.cleandoc(function.__doc__ or "") + "\n\nOptions:\n" + lines
         return function
     return decorate

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The sampler: from noise to latents, step by step or all at once."""
-import ctypes
+from __future__ import annotations
 
-import numpy
+from typing import TYPE_CHECKING, Any, List, Optional
 
 from . import _arrays
+from ._arrays import Floats
 from ._handle import Handle
 from ._library import lib
-from .context import current
+from .context import Context, current
 from .options import Options, takes_options
+
+if TYPE_CHECKING:
+    from .model import Model
 
 
 class Sampler(Handle):
@@ -17,59 +21,60 @@ class Sampler(Handle):
     _free = lib.mdldm_sampler_free
 
     @takes_options("sample")
-    def __init__(self, model, context=None, **options):
+    def __init__(self, model: Model, context: Optional[Context] = None, **options: Any) -> None:
         """A sampler of the model."""
         context = context or current()
-        pointer = ctypes.c_void_p()
         with Options(context, options, "sample") as handle:
-            context.call("sampler_create", model.pointer, handle.pointer, ctypes.byref(pointer))
-        super().__init__(pointer)
+            super().__init__(context.make(Sampler, "sampler_create", model, handle))
         self.model = model
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of denoise steps."""
-        return lib.mdldm_sampler_steps(self.pointer)
+        return int(self._ask("sampler_steps"))
 
     @property
-    def timesteps(self):
+    def timesteps(self) -> List[float]:
         """The timestep of each step; fractional where the scheduler interpolates."""
-        return [lib.mdldm_sampler_timestep(self.pointer, i) for i in range(len(self))]
+        return [self._ask("sampler_timestep", i) for i in range(len(self))]
 
-    def noise(self, count, height, width, first_index=0, context=None):
+    def noise(self, count: int, height: int, width: int, first_index: int = 0, out: Any = None,
+              context: Optional[Context] = None) -> Floats:
         """Starting noise [count, c, height, width] of latents: image k depends on the seed and k alone."""
-        latent = numpy.empty((count, self.model.latent_channels, height, width), numpy.float32)
-        (context or current()).call("sampler_noise", self.pointer, count, height, width, first_index,
+        latent = _arrays.output(out, (count, self.model.latent_channels, height, width))
+        (context or current()).call("sampler_noise", self, count, height, width, first_index,
                                     _arrays.address(latent), latent.size)
-        return latent
+        return latent if out is None else out
 
-    def step(self, latent, step_index, labels=None, first_index=0, context=None):
+    def step(self, latent: Any, step_index: int, labels: Any = None, first_index: int = 0,
+             context: Optional[Context] = None) -> Floats:
         """One denoise step of latents [n, c, h, w]; returns the new ones. Steps run in order, 0 starts anew."""
-        latent = _arrays.floats(latent, "latent", self.model.latent_channels).copy()
-        n, _, h, w = latent.shape
+        new: Floats = _arrays.floats(latent, "latent", self.model.latent_channels).copy()
+        n, _, h, w = new.shape
         labels = self.model.labels(labels, n)
-        (context or current()).call("denoise_step", self.pointer, _arrays.address(latent), n, h, w,
+        (context or current()).call("denoise_step", self, _arrays.address(new), n, h, w,
                                     _arrays.address(labels), first_index, step_index)
-        return latent
+        return new
 
-    def scheduler_step(self, model_output, latent, step_index, first_index=0, noise=None, context=None):
+    def scheduler_step(self, model_output: Any, latent: Any, step_index: int, first_index: int = 0,
+                       noise: Any = None, context: Optional[Context] = None) -> Floats:
         """The scheduler's half of a step, with a model output of the caller's."""
-        latent = _arrays.floats(latent, "latent").copy()
-        model_output = _arrays.floats(model_output, "model_output", latent.shape[1])
-        noise = None if noise is None else _arrays.floats(noise, "noise", latent.shape[1])
+        new: Floats = _arrays.floats(latent, "latent").copy()
+        model_output = _arrays.floats(model_output, "model_output", new.shape[1])
+        noise = None if noise is None else _arrays.floats(noise, "noise", new.shape[1])
         for name, array in (("model_output", model_output), ("noise", noise)):
-            if array is not None and array.shape != latent.shape:
-                raise ValueError(f"{name}: the shape is {list(array.shape)}; {list(latent.shape)} would be right")
-        n, _, h, w = latent.shape
-        (context or current()).call("scheduler_step", self.pointer, _arrays.address(model_output),
-                                    _arrays.address(latent), n, h, w, first_index, step_index,
+            if array is not None and array.shape != new.shape:
+                raise ValueError(f"{name}: the shape is {list(array.shape)}; {list(new.shape)} would be right")
+        n, _, h, w = new.shape
+        (context or current()).call("scheduler_step", self, _arrays.address(model_output),
+                                    _arrays.address(new), n, h, w, first_index, step_index,
                                     _arrays.address(noise))
-        return latent
+        return new
 
-    def generate(self, count, height, width, labels=None, first_index=0, out=None, context=None):
+    def generate(self, count: int, height: int, width: int, labels: Any = None, first_index: int = 0,
+                 out: Any = None, context: Optional[Context] = None) -> Floats:
         """Noise, all steps, decode: pixels [count, 3, height, width]."""
-        if out is None:
-            out = numpy.empty((count, 3, height, width), numpy.float32)
+        pixels = _arrays.output(out, (count, 3, height, width))
         labels = self.model.labels(labels, count)
-        (context or current()).call("generate", self.pointer, count, height, width, _arrays.address(labels),
-                                    first_index, _arrays.address(out), out.size)
-        return out
+        (context or current()).call("generate", self, count, height, width, _arrays.address(labels),
+                                    first_index, _arrays.address(pixels), pixels.size)
+        return pixels if out is None else out

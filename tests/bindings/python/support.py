@@ -8,7 +8,8 @@ import numpy
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 PACKAGE = os.path.join(ROOT, "bindings", "python")
-if not os.environ.get("MDLDM_TEST_INSTALLED"):
+INSTALLED = bool(os.environ.get("MDLDM_TEST_INSTALLED"))
+if not INSTALLED:
     sys.path.insert(0, PACKAGE)
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # before OpenMP is loaded: the machine may be shared
@@ -27,3 +28,7 @@ def walkers(count, size=32, seed=0):
         images.append(numpy.repeat(wave[:, :, None], 3, 2).astype(numpy.uint8))
         labels.append(f"ID_{1 + i % 2}")
     return images, labels
+
+
+# The machine may be shared: two threads that wait for each other take long. Results do not depend on it.
+mdldm.Context(threads=1).__enter__()

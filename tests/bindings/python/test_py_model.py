@@ -130,3 +130,10 @@ class Models(unittest.TestCase):
             direct = self.model.predict(z, 5, "ID_1")
         error = numpy.abs(direct - self.model.predict(z, 5, "ID_1")).max() / numpy.abs(direct).max()
         self.assertLess(error, 6e-6)  # observed: 1.6e-6
+
+    def test_what_shows_in_a_notebook(self):
+        pictures = self.model.generate(2, "ID_1", num_inference_steps=2)
+        for shown in (pictures, pictures[0], mdldm.sheet(pictures), mdldm.to_images(self.model.encode(self.images))):
+            self.assertEqual(shown._repr_png_()[:4], b"\x89PNG")
+        self.assertIsNone(pictures[0, 0]._repr_png_())  # a row of colours is no picture
+        self.assertIn("UNet2DModel", repr(self.model))
