@@ -37,6 +37,7 @@ class OptionScope(enum.IntFlag):
     DIFFUSION = 16
     SAMPLE = 32
     QUANTIZE = 64
+    SPECTROGRAM = 128
 
 
 class Stage(enum.IntEnum):

@@ -102,7 +102,18 @@ status image_read handle text array size i64* i64*
 status image_write handle text array i64 i64
 status pixels_to_rgb8 handle array i64 i64 i64 array size
 status rgb8_to_pixels handle array i64 i64 i64 array size
+status spectrogram handle array i64 f64 handle array size i64* i64*
+status spectrogram_axes handle i64 f64 handle array size array size
+status matrix_resize handle array i64 i64 i64 i64 array size
+status db_range handle array size f64 f64* f64*
+status db_to_unit handle array size f64 f64 array size
+status unit_to_db handle array size f64 f64 array size
+status db_to_pixels handle array size f64 f64 array size
+status pixels_to_db handle array size f64 f64 array size
+i32 colormap_count
+text colormap_name i32
 status colormap_apply handle text array size f32 f32 array size
+status colormap_invert handle text array size f32 f32 array size array size f64* f64*
 status trainer_create handle i32 handle handle handle out
 void trainer_free handle
 status trainer_step handle handle

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Images, pixels, colour maps. Pixels are float32 [n, 3, h, w] in [-1, 1]; images are uint8 [n, h, w, 3]."""
+"""Images and pixels. Pixels are float32 [n, 3, h, w] in [-1, 1]; images are uint8 [n, h, w, 3]."""
 from __future__ import annotations
 
 import ctypes
@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 import numpy
 
 from . import _arrays
-from ._arrays import Bytes, Floats
+from ._arrays import Floats
 from ._library import encode_path
 from .context import Context, current
 
@@ -77,16 +77,6 @@ def write_image(path: Path, image: Any, context: Optional[Context] = None) -> No
     array = numpy.ascontiguousarray(array)
     (context or current()).call("image_write", encode_path(path), _arrays.address(array), array.shape[0],
                                 array.shape[1])
-
-
-def colormap(values: Any, low: float, high: float, name: str = "jet",
-             context: Optional[Context] = None) -> Bytes:
-    """values of any shape, clamped to [low, high] -> uint8 of that shape with 3 colours behind."""
-    array = numpy.ascontiguousarray(_arrays.as_array(values), dtype=numpy.float32)
-    rgb = numpy.empty(array.shape + (3,), numpy.uint8)
-    (context or current()).call("colormap_apply", name.encode(), _arrays.address(array), array.size, low, high,
-                                _arrays.address(rgb), rgb.size)
-    return rgb
 
 
 def sheet(images: Any, columns: Optional[int] = None) -> Pictures:

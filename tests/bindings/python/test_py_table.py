@@ -29,7 +29,7 @@ class Table(unittest.TestCase):
                  "double": {"f64"}, "size_t": {"size"}, "mdldm_status": {"status", "i32"}, "void": {"void"},
                  "mdldm_stage": {"i32"}, "void *": {"array"}, "mdldm_resize_fn": {"resize"},
                  "mdldm_log_fn": {"log"}, "mdldm_progress_fn": {"progress"}, "const char **": {"text*"},
-                 "int64_t *": {"i64*"}, "double *": {"f64*"}, "const int64_t *": {"array"}}
+                 "int64_t *": {"i64*"}, "double *": {"f64*", "array"}, "const int64_t *": {"array"}}
         for number in ("float", "uint8_t", "int32_t", "double"):
             kinds[f"const {number} *"] = {"array"}
             kinds.setdefault(f"{number} *", {"array"})
