@@ -72,7 +72,7 @@ function note = cleared(env)
   clear m % its handle is from before
   check(alive() == 1, 'the destructor of an old object freed a new one');
   mdldm.info(n);
-  mdldm.configure('Threads', 2);
+  mdldm.configure('Threads', 1);
   note = '';
 end
 
@@ -135,7 +135,7 @@ function note = log_lines(~)
   mdldm.encode(m, zeros(16, 16, 3), 'Log', @(level, text) box.add({level, text}));
   said = cellfun(@(r) r{2}, box.items, 'UniformOutput', false);
   check(any(~cellfun(@isempty, regexp(said, '^backend '))), 'nothing about the backend');
-  mdldm.configure('Threads', 2);
+  mdldm.configure('Threads', 1);
   note = sprintf(' ("%s")', said{end});
 end
 
@@ -176,7 +176,7 @@ function note = handler_restored(env)
   caught = signal_bits('SigCgt');
   clear mdldm_mex
   check(isequal(caught, signal_bits('SigCgt')), 'the signals that are caught changed');
-  mdldm.configure('Threads', 2);
+  mdldm.configure('Threads', 1);
   note = '';
 end
 

@@ -22,7 +22,7 @@ function failed = run_tests(varargin)
   if given.Build
     mdldm.build(where{:});
   end
-  mdldm.configure('Threads', 2);
+  mdldm.configure('Threads', 1); % more only wait for each other on pictures as small as these
   work = tempname();
   mkdir(work);
   tidy = onCleanup(@() remove(work));
