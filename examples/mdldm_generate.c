@@ -23,6 +23,7 @@ static const cli_flag flags[] = {
     { "class_label", MDLDM_OPTION_STRING, "all", 0, 0, "", "", "the class' name or number, or all" },
     { "resolution", MDLDM_OPTION_INT, "0", 0, 4096, "", "pixels", "side of the images; 0: the model's" },
     { "grid", MDLDM_OPTION_STRING, "", 0, 0, "", "", "rows and columns of the sheet per class, 2x8 say; no default: one row of at most 8 per class, a square without classes" },
+    { "colormap", MDLDM_OPTION_STRING, "grey", 0, 0, "grey|jet|viridis|parula-like|turbo", "", "colours for the images of a model of one channel; with grey the files are grey PNGs" },
     { "real_dir", MDLDM_OPTION_STRING, "", 0, 0, "", "path", "data set whose images stand above the generated ones of their class on the sheet" },
 };
 
@@ -43,10 +44,11 @@ typedef struct generation {
     mdldm_dataset *real;
     const char *folder;
     int64_t first_class, classes; /* classes to draw; first_class -1: the model has none */
-    int64_t images, batch, side;
+    int64_t images, batch, side, channels;
     int rows, columns; /* of the sheet, per class, generated ones */
     sheet grid;
-    uint8_t *rgb; /* one batch */
+    uint8_t *rgb;  /* one batch */
+    uint8_t *grey; /* one image, NULL when files are RGB */
     progress bar;
     int64_t done_images, batch_images;
 } generation;
@@ -179,7 +181,13 @@ static mdldm_status write_image(const generation *g, const char *name, int64_t i
     paths_plain_name(name, plain, sizeof plain);
     snprintf(path, sizeof path, "%s/%s_%04lld_seed%lld.png", g->folder, plain, (long long)index,
              (long long)cli_option_integer(g->c, "seed"));
-    return mdldm_image_write(g->c->ctx, path, rgb, g->side, g->side);
+    if (g->grey == NULL) {
+        return mdldm_image_write(g->c->ctx, path, rgb, g->side, g->side);
+    }
+    for (int64_t i = 0; i < g->side * g->side; i++) {
+        g->grey[i] = rgb[3 * i];
+    }
+    return mdldm_image_write_grey8(g->c->ctx, path, g->grey, g->side, g->side);
 }
 
 static mdldm_status draw_class(generation *g, int64_t label, int row)
@@ -198,8 +206,8 @@ static mdldm_status draw_class(generation *g, int64_t label, int row)
     sheet_label(&g->grid, row + class_rows(g) - g->rows, text);
     for (int64_t i = 0; s == MDLDM_OK && i < g->images; i += g->batch_images) {
         g->batch_images = g->images - i < g->batch ? g->images - i : g->batch;
-        s = samples_generate(g->c, g->sampler, label, (label > 0 ? label : 0) * CLASS_STRIDE + i, g->batch_images,
-                             g->side, g->side, g->rgb);
+        s = samples_generate(g->c, g->sampler, cli_text(g->c, "colormap"), g->channels, label,
+                             (label > 0 ? label : 0) * CLASS_STRIDE + i, g->batch_images, g->side, g->side, g->rgb);
         for (int64_t k = 0; s == MDLDM_OK && k < g->batch_images; k++) {
             int64_t place = i + k;
 
@@ -280,7 +288,10 @@ static int run(generation *g)
         return cli_error(c, "cannot make the folder %s: %s", g->folder, strerror(errno));
     }
     g->rgb = malloc((size_t)(g->batch * g->side * g->side * 3));
-    if (g->rgb == NULL || !sheet_init(&g->grid, class_rows(g) * (int)g->classes, g->columns, (int)g->side,
+    g->channels = samples_fact(c, g->model, "image_channels");
+    int grey = g->channels == 1 && strcmp(cli_text(c, "colormap"), "grey") == 0;
+    g->grey = grey ? malloc((size_t)(g->side * g->side)) : NULL;
+    if (g->rgb == NULL || (grey && g->grey == NULL) || !sheet_init(&g->grid, class_rows(g) * (int)g->classes, g->columns, (int)g->side,
                                       (int)g->side, longest_name(g))) {
         return cli_error(c, "no memory for the sheet; --grid makes it smaller");
     }
@@ -318,6 +329,7 @@ int main(int argc, char **argv)
         cli_catch_interrupt(&c, 1);
         code = run(&g);
         sheet_free(&g.grid);
+        free(g.grey);
         free(g.rgb);
         mdldm_dataset_free(g.real);
         mdldm_sampler_free(g.sampler);

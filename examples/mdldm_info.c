@@ -87,6 +87,23 @@ static void print_classes(const mdldm_model *m, int64_t count, json_out *j)
     printf("\n");
 }
 
+/* What black and white of a model of one channel mean, where it knows. */
+static void print_range(const cli *c, const mdldm_model *m, json_out *j)
+{
+    double low = 0.0, high = 0.0;
+
+    if (mdldm_model_get_double(c->ctx, m, "db_floor", &low) != MDLDM_OK ||
+        mdldm_model_get_double(c->ctx, m, "db_ceiling", &high) != MDLDM_OK) {
+        return;
+    }
+    if (j != NULL) {
+        json_number(j, "db_floor", low);
+        json_number(j, "db_ceiling", high);
+    } else {
+        printf("range            %g to %g dB\n", low, high);
+    }
+}
+
 /* MACs and memory of one image at side x side pixels. */
 static void print_cost(const cli *c, const mdldm_model *m, int64_t side, json_out *j)
 {
@@ -179,6 +196,7 @@ static void model_json(const cli *c, const mdldm_model *m, int64_t side, json_ou
     if (mdldm_model_get_double(c->ctx, m, "scaling_factor", &scale) == MDLDM_OK) {
         json_number(j, "scaling_factor", scale);
     }
+    print_range(c, m, j);
     print_classes(m, fact(c, m, "num_classes"), j);
     print_cost(c, m, side, j);
     for (size_t i = 0; i < sizeof configs / sizeof configs[0]; i++) {
@@ -206,9 +224,10 @@ static void model_plain(const cli *c, const mdldm_model *m, const char *path, in
             printf(", %lld codes", (long long)fact(c, m, "num_codes"));
         }
         mdldm_model_get_double(c->ctx, m, "scaling_factor", &scale);
-        printf("\nlatents          [%lld, %lld, %lld] of [3, %lld, %lld] pixels (f = %lld), scaling factor %.6g\n",
-               (long long)channels, (long long)(side / factor), (long long)(side / factor), (long long)side,
-               (long long)side, (long long)factor, scale);
+        printf("\nlatents          [%lld, %lld, %lld] of [%lld, %lld, %lld] pixels (f = %lld), scaling factor %.6g\n",
+               (long long)channels, (long long)(side / factor), (long long)(side / factor),
+               (long long)fact(c, m, "image_channels"), (long long)side, (long long)side, (long long)factor, scale);
+        print_range(c, m, NULL);
     }
     if (fact(c, m, "has_unet")) {
         printf("unet             %s, %.3f M parameters, sample size %lld\n", word(c, m, "unet_class"),

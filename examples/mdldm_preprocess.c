@@ -15,7 +15,7 @@ static const cli_program program = {
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
     .scopes = MDLDM_SCOPE_DATASET,
-    .hide = " random_flip seed center_crop ", /* images here are cropped at the centre */
+    .hide = " random_flip seed center_crop image_mode colormap db_floor db_ceiling ", /* images here are cropped at the centre */
 };
 
 int main(int argc, char **argv)

@@ -76,7 +76,20 @@ int preprocess_run(const cli *c, const char *raw, const char *processed)
 {
     mdldm_dataset *d = NULL;
     int64_t side = cli_option_integer(c, "resolution");
+    int grey = strcmp(cli_option_text(c, "image_mode"), "L") == 0;
+    char colormap[32];
+
+    /* Pictures keep their colours here: training on one channel takes them away, once. */
+    snprintf(colormap, sizeof colormap, "%s", cli_option_text(c, "colormap"));
+    if (grey) {
+        mdldm_options_set_string(c->ctx, c->options, "image_mode", "RGB");
+        mdldm_options_set_string(c->ctx, c->options, "colormap", "none");
+    }
     mdldm_status s = mdldm_dataset_open(c->ctx, raw, c->options, &d);
+    if (grey && s == MDLDM_OK) {
+        mdldm_options_set_string(c->ctx, c->options, "image_mode", "L");
+        mdldm_options_set_string(c->ctx, c->options, "colormap", colormap);
+    }
 
     if (s != MDLDM_OK) {
         return cli_failed(c, s);

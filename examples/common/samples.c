@@ -15,10 +15,29 @@ int64_t samples_fact(const cli *c, const mdldm_model *m, const char *key)
     return value;
 }
 
-mdldm_status samples_generate(const cli *c, mdldm_sampler *sampler, int64_t label, int64_t first_index, int64_t n,
-                              int64_t height, int64_t width, uint8_t *rgb)
+mdldm_status samples_to_rgb8(const cli *c, const char *colormap, const float *pixels, int64_t channels, int64_t n,
+                             int64_t height, int64_t width, uint8_t *rgb)
 {
-    size_t count = (size_t)(n * 3 * height * width);
+    size_t count = (size_t)(n * height * width);
+
+    if (channels != 1) {
+        return mdldm_pixels_to_rgb8(c->ctx, pixels, n, height, width, rgb, 3 * count);
+    }
+    if (strcmp(colormap, "grey") != 0) {
+        return mdldm_colormap_apply(c->ctx, colormap, pixels, count, -1.0f, 1.0f, rgb, 3 * count);
+    }
+    mdldm_status s = mdldm_pixels_to_grey8(c->ctx, pixels, n, height, width, rgb, count);
+    for (size_t i = count; s == MDLDM_OK && i-- > 0;) { /* from the end, so that none is overwritten too early */
+        memset(rgb + 3 * i, rgb[i], 3);
+    }
+    return s;
+}
+
+mdldm_status samples_generate(const cli *c, mdldm_sampler *sampler, const char *colormap, int64_t channels,
+                              int64_t label, int64_t first_index, int64_t n, int64_t height, int64_t width,
+                              uint8_t *rgb)
+{
+    size_t count = (size_t)(n * channels * height * width);
     float *pixels = malloc(count * sizeof *pixels);
     int64_t *labels = malloc((size_t)n * sizeof *labels);
     mdldm_status s = MDLDM_ERROR_OUT_OF_MEMORY;
@@ -29,7 +48,7 @@ mdldm_status samples_generate(const cli *c, mdldm_sampler *sampler, int64_t labe
         }
         s = mdldm_generate(c->ctx, sampler, n, height, width, label >= 0 ? labels : NULL, first_index, pixels, count);
         if (s == MDLDM_OK) {
-            s = mdldm_pixels_to_rgb8(c->ctx, pixels, n, height, width, rgb, count);
+            s = samples_to_rgb8(c, colormap, pixels, channels, n, height, width, rgb);
         }
     }
     free(labels);
@@ -88,7 +107,8 @@ mdldm_status samples_write_grid(const cli *c, mdldm_model *m, const char *path, 
     for (int64_t row = 0; s == MDLDM_OK && row < rows; row++) {
         int64_t label = classes > 0 ? row : -1;
 
-        s = samples_generate(c, sampler, label, row * columns, columns, side, side, rgb);
+        s = samples_generate(c, sampler, "grey", samples_fact(c, m, "image_channels"), label, row * columns, columns, side,
+                             side, rgb);
         label_of(m, label, text, sizeof text);
         sheet_label(&grid, (int)row, text);
         for (int64_t k = 0; s == MDLDM_OK && k < columns; k++) {
@@ -113,7 +133,7 @@ static mdldm_status reconstruct(const cli *c, const mdldm_model *m, int64_t side
     mdldm_status s = mdldm_encode(c->ctx, m, pixels, 1, side, side, latent, capacity);
 
     return s == MDLDM_OK ? mdldm_decode(c->ctx, m, latent, 1, side / factor, side / factor, output,
-                                        (size_t)(3 * side * side))
+                                        (size_t)(samples_fact(c, m, "image_channels") * side * side))
                          : s;
 }
 
@@ -122,10 +142,11 @@ mdldm_status samples_write_reconstructions(const cli *c, const mdldm_model *m, c
 {
     int64_t side = cli_option_integer(c, "resolution"), count = mdldm_dataset_count(d);
     int64_t columns = count < 8 ? count : 8, factor = samples_fact(c, m, "latent_factor");
-    size_t values = (size_t)(3 * side * side);
+    int64_t channels = mdldm_dataset_channels(d);
+    size_t values = (size_t)(channels * side * side);
     size_t capacity = (size_t)(samples_fact(c, m, "latent_channels") * (side / factor) * (side / factor));
     float *pixels = malloc(2 * values * sizeof *pixels), *latent = malloc(capacity * sizeof *latent);
-    uint8_t *rgb = malloc(values);
+    uint8_t *rgb = malloc((size_t)(3 * side * side));
     sheet grid = { 0 };
     mdldm_status s = MDLDM_OK;
 
@@ -141,7 +162,7 @@ mdldm_status samples_write_reconstructions(const cli *c, const mdldm_model *m, c
             s = reconstruct(c, m, side, pixels, latent, capacity, pixels + values);
         }
         for (int row = 0; s == MDLDM_OK && row < 2; row++) {
-            s = mdldm_pixels_to_rgb8(c->ctx, pixels + (size_t)row * values, 1, side, side, rgb, values);
+            s = samples_to_rgb8(c, "grey", pixels + (size_t)row * values, channels, 1, side, side, rgb);
             sheet_put(&grid, row, (int)k, rgb);
         }
     }

@@ -151,7 +151,7 @@ typedef enum mdldm_option_type {
 /* Scopes: which calls read an option. */
 typedef enum mdldm_option_scope {
     MDLDM_SCOPE_MODEL = 1,    /* mdldm_model_create */
-    MDLDM_SCOPE_DATASET = 2,  /* mdldm_dataset_open */
+    MDLDM_SCOPE_DATASET = 2,  /* mdldm_dataset_open, mdldm_dataset_from_* */
     MDLDM_SCOPE_TRAIN = 4,    /* mdldm_trainer_create, both stages */
     MDLDM_SCOPE_VQ = 8,       /* stage 1 only */
     MDLDM_SCOPE_DIFFUSION = 16, /* stage 2 only */
@@ -226,7 +226,8 @@ MDLDM_API void mdldm_model_free(mdldm_model *m);
  * (of a quantised UNet; 0: it is none). NOT_FOUND for other keys. */
 MDLDM_API mdldm_status mdldm_model_get_int(mdldm_context *ctx, const mdldm_model *m,
                                            const char *key, int64_t *value);
-/* "scaling_factor". */
+/* "scaling_factor"; "db_floor" and "db_ceiling": what pixels -1 and 1 mean in dB, of a model of one channel that
+ * was trained with such a range (NOT_FOUND: it was not). */
 MDLDM_API mdldm_status mdldm_model_get_double(mdldm_context *ctx, const mdldm_model *m,
                                               const char *key, double *value);
 /* "autoencoder_class", "unet_class", "scheduler_class", "prediction_type", "autoencoder_config",
@@ -248,7 +249,7 @@ MDLDM_API mdldm_status mdldm_model_cost(mdldm_context *ctx, const mdldm_model *m
                                         int64_t height, int64_t width, int64_t *macs,
                                         int64_t *activation_bytes);
 
-/* pixels [n,3,height,width] -> latent [n,latent_channels,height/f,width/f], scaled, not quantised.
+/* pixels [n,image_channels,height,width] -> latent [n,latent_channels,height/f,width/f], scaled, not quantised.
  * height and width are multiples of f = latent_factor. Since 0.1. */
 MDLDM_API mdldm_status mdldm_encode(mdldm_context *ctx, const mdldm_model *m, const float *pixels,
                                     int64_t n, int64_t height, int64_t width, float *latent,
@@ -266,11 +267,11 @@ MDLDM_API mdldm_status mdldm_predict(mdldm_context *ctx, const mdldm_model *m, c
                                      int64_t n, int64_t h, int64_t w, const int64_t *timesteps,
                                      const int64_t *labels, float *output, size_t capacity);
 
-/* latent [n,c,h,w] -> pixels [n,3,h*f,w*f]; quantises first when the model has a codebook. */
+/* latent [n,c,h,w] -> pixels [n,image_channels,h*f,w*f]; quantises first when the model has a codebook. */
 MDLDM_API mdldm_status mdldm_decode(mdldm_context *ctx, const mdldm_model *m, const float *latent,
                                     int64_t n, int64_t h, int64_t w, float *pixels, size_t capacity);
 
-/* codes [n,h,w] -> pixels [n,3,h*f,w*f]. INVALID_ARGUMENT for a code outside the codebook. */
+/* codes [n,h,w] -> pixels [n,image_channels,h*f,w*f]. INVALID_ARGUMENT for a code outside the codebook. */
 MDLDM_API mdldm_status mdldm_decode_codes(mdldm_context *ctx, const mdldm_model *m,
                                           const int32_t *codes, int64_t n, int64_t h, int64_t w,
                                           float *pixels, size_t capacity);
@@ -318,13 +319,13 @@ MDLDM_API mdldm_status mdldm_scheduler_step(mdldm_context *ctx, mdldm_sampler *s
                                             int64_t h, int64_t w, int64_t first_index,
                                             int64_t step_index, const float *noise);
 
-/* Noise, all steps, decode: pixels [n,3,height,width]. labels [n] or NULL. */
+/* Noise, all steps, decode: pixels [n,image_channels,height,width]. labels [n] or NULL. */
 MDLDM_API mdldm_status mdldm_generate(mdldm_context *ctx, mdldm_sampler *s, int64_t n,
                                       int64_t height, int64_t width, const int64_t *labels,
                                       int64_t first_index, float *pixels, size_t capacity);
 
 /* ---------------------------------------------------------------------------------------------
- * Data set: a folder (sub-folders are classes) or a .zip of PNG and JPEG files
+ * Data set: a folder (sub-folders are classes) or a .zip of PNG and JPEG files, or arrays in memory
  * ------------------------------------------------------------------------------------------- */
 /* options of scope DATASET (their values are copied); NULL for defaults. Every file is decoded once:
  * an unreadable one is named on the log and skipped, or with the option strict it ends the call.
@@ -332,6 +333,19 @@ MDLDM_API mdldm_status mdldm_generate(mdldm_context *ctx, mdldm_sampler *s, int6
  * the top and in sub-folders, a broken archive), UNSUPPORTED (an encrypted archive). Since 0.1. */
 MDLDM_API mdldm_status mdldm_dataset_open(mdldm_context *ctx, const char *path,
                                           const mdldm_options *options, mdldm_dataset **out);
+/* The same from memory: n matrices in dB, db [n][rows][columns], row 0 at the top, for models of one channel. The
+ * options db_floor and db_ceiling say what becomes -1 and 1, by default 60 dB up to the largest value of all;
+ * values beyond are clamped, -inf is allowed. labels [n] or NULL: 0..; class_names "a/b/c" or NULL (names are then
+ * "0", "1", ...). Oblong matrices are resized and cropped like pictures: mdldm_matrix_resize first makes them
+ * square. The array is copied. Items are in order of their labels; mdldm_dataset_item_name ends with an item's place
+ * in the array ("ID_1/17"). Errors: INVALID_ARGUMENT (a size, a label), NUMERIC (NaN or +inf: which value). Since 0.1. */
+MDLDM_API mdldm_status mdldm_dataset_from_db(mdldm_context *ctx, const float *db, int64_t n, int64_t rows,
+                                             int64_t columns, const int64_t *labels, const char *class_names,
+                                             const mdldm_options *options, mdldm_dataset **out);
+/* The same from n pictures, rgb [n][height][width][3]. Since 0.1. */
+MDLDM_API mdldm_status mdldm_dataset_from_rgb8(mdldm_context *ctx, const uint8_t *rgb, int64_t n, int64_t height,
+                                               int64_t width, const int64_t *labels, const char *class_names,
+                                               const mdldm_options *options, mdldm_dataset **out);
 MDLDM_API void mdldm_dataset_free(mdldm_dataset *d);
 MDLDM_API int64_t mdldm_dataset_count(const mdldm_dataset *d);
 /* Unreadable images that opening skipped; they are not among the count. Since 0.1. */
@@ -341,11 +355,17 @@ MDLDM_API const char *mdldm_dataset_class_name(const mdldm_dataset *d, int64_t l
 /* Path of an item relative to the data set's root; NULL out of range. */
 MDLDM_API const char *mdldm_dataset_item_name(const mdldm_dataset *d, int64_t index);
 MDLDM_API int64_t mdldm_dataset_item_label(const mdldm_dataset *d, int64_t index); /* -1: none */
-/* The item preprocessed to RGB: pixels [3,resolution,resolution] in [-1, 1]: resized, cropped at the
- * centre, never flipped (random crops and flips belong to training). */
+/* 3 with image_mode RGB; 1 with image_mode L and for matrices; 0 for NULL. Since 0.1. */
+MDLDM_API int32_t mdldm_dataset_channels(const mdldm_dataset *d);
+/* What pixels -1 and 1 mean in dB: of matrices always, of pictures when db_floor and db_ceiling were given. NOT_FOUND
+ * otherwise. Since 0.1. */
+MDLDM_API mdldm_status mdldm_dataset_db_range(mdldm_context *ctx, const mdldm_dataset *d, double *floor_db,
+                                              double *ceiling_db);
+/* The item preprocessed: pixels [channels,resolution,resolution] in [-1, 1]: resized, cropped at the centre, never
+ * flipped (random crops and flips belong to training). */
 MDLDM_API mdldm_status mdldm_dataset_read(mdldm_context *ctx, const mdldm_dataset *d, int64_t index,
                                           float *pixels, size_t capacity);
-/* The same as 8-bit RGB, [resolution][resolution][3]. */
+/* The same as 8-bit RGB, [resolution][resolution][3], grey thrice where there is one channel. */
 MDLDM_API mdldm_status mdldm_dataset_read_rgb8(mdldm_context *ctx, const mdldm_dataset *d,
                                                int64_t index, uint8_t *rgb, size_t capacity);
 
@@ -358,6 +378,11 @@ MDLDM_API mdldm_status mdldm_image_read(mdldm_context *ctx, const char *path, ui
 /* 8-bit RGB to a PNG file, written aside and renamed. */
 MDLDM_API mdldm_status mdldm_image_write(mdldm_context *ctx, const char *path, const uint8_t *rgb,
                                          int64_t height, int64_t width);
+/* The same with one byte a pixel: ITU-R 601 luma of colours (grey pictures: as they are), and a grey PNG. Since 0.1. */
+MDLDM_API mdldm_status mdldm_image_read_grey8(mdldm_context *ctx, const char *path, uint8_t *grey,
+                                              size_t capacity, int64_t *height, int64_t *width);
+MDLDM_API mdldm_status mdldm_image_write_grey8(mdldm_context *ctx, const char *path, const uint8_t *grey,
+                                               int64_t height, int64_t width);
 /* pixels [n,3,h,w] in [-1, 1] (clamped) <-> rgb [n,h,w,3], round(127.5 * (x + 1)). */
 MDLDM_API mdldm_status mdldm_pixels_to_rgb8(mdldm_context *ctx, const float *pixels, int64_t n,
                                             int64_t height, int64_t width, uint8_t *rgb,
@@ -365,6 +390,14 @@ MDLDM_API mdldm_status mdldm_pixels_to_rgb8(mdldm_context *ctx, const float *pix
 MDLDM_API mdldm_status mdldm_rgb8_to_pixels(mdldm_context *ctx, const uint8_t *rgb, int64_t n,
                                             int64_t height, int64_t width, float *pixels,
                                             size_t capacity);
+/* The same for one channel: pixels [n,1,h,w] <-> grey [n,h,w]. Since 0.1. */
+MDLDM_API mdldm_status mdldm_pixels_to_grey8(mdldm_context *ctx, const float *pixels, int64_t n,
+                                             int64_t height, int64_t width, uint8_t *grey,
+                                             size_t capacity);
+MDLDM_API mdldm_status mdldm_grey8_to_pixels(mdldm_context *ctx, const uint8_t *grey, int64_t n,
+                                             int64_t height, int64_t width, float *pixels,
+                                             size_t capacity);
+
 /* ---------------------------------------------------------------------------------------------
  * From radar samples to pictures, and back: spectrogram, decibels, colour maps
  *

@@ -134,7 +134,7 @@ static mdldm_status take_user_configs(creation *c)
 /* What belongs to the latents comes along: their statistics and the picture size. */
 static mdldm_status copy_latent_facts(creation *c, const json_t *extra)
 {
-    static const char *const keys[] = {"latent_mean", "latent_std", "colormap"};
+    static const char *const keys[] = {"latent_mean", "latent_std", "colormap", "db_floor", "db_ceiling"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         json_t *value = json_object_get(extra, keys[i]);
         if (value != NULL && json_object_set_new(c->m->extra, keys[i], json_deep_copy(value)) != 0)
@@ -174,6 +174,11 @@ static mdldm_status make_autoencoder(creation *c)
         failed |= set_int(c->autoencoder, "latent_channels", latent);
         if (json_is_integer(json_object_get(c->autoencoder, "vq_embed_dim")))
             failed |= set_int(c->autoencoder, "vq_embed_dim", latent);
+    }
+    if (mdldm_options_is_set(c->options, "image_mode")) { /* else the config's */
+        const int64_t channels = strcmp(mdldm__option_string(c->options, "image_mode"), "L") == 0 ? 1 : 3;
+        failed |= set_int(c->autoencoder, "in_channels", channels);
+        failed |= set_int(c->autoencoder, "out_channels", channels);
     }
     if (scale > 0.0)
         failed |= json_object_set_new(c->autoencoder, "scaling_factor", json_real(scale));

@@ -99,6 +99,14 @@ mdldm_status mdldm_model_get_double(mdldm_context *ctx, const mdldm_model *m, co
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
     MDLDM__TRY(check_arguments(ctx, m, key, value));
+    if (strcmp(key, "db_floor") == 0 || strcmp(key, "db_ceiling") == 0) {
+        const json_t *stored = json_object_get(m->extra, key);
+        if (!json_is_number(stored))
+            return mdldm__error(&ctx->env, MDLDM_ERROR_NOT_FOUND,
+                                "the model knows no %s; one that was trained on pictures with a range in dB does", key);
+        *value = json_number_value(stored);
+        return MDLDM_OK;
+    }
     if (strcmp(key, "scaling_factor") != 0)
         return mdldm__error(&ctx->env, MDLDM_ERROR_NOT_FOUND, "a model has no number \"%s\"", key);
     *value = 1.0;

@@ -3,6 +3,7 @@
 #ifndef MDLDM_DATA_DATASET_H
 #define MDLDM_DATA_DATASET_H
 
+#include "data/colormap.h"
 #include "data/source.h"
 
 struct mdldm_dataset {
@@ -15,7 +16,19 @@ struct mdldm_dataset {
     uint64_t seed;
     int center_crop, random_flip;
     int any_cropped; /* 1: some image is not square, so that the crop has a choice */
+    int32_t channels; /* 3, or 1 with image_mode L */
+    int has_map;      /* pictures of 1 channel were coloured by map */
+    mdldm__colormap map;
+    int has_db; /* -1 and 1 mean floor_db and ceiling_db */
+    double floor_db, ceiling_db;
+    /* A set from memory has one of these, and entries whose zip_index says which image. */
+    float *matrices;   /* [.][height][width] in [-1, 1] */
+    uint8_t *pictures; /* [.][height][width][3] */
+    int64_t height, width;
 };
+
+/* Reads what options of scope DATASET say of all sets. */
+mdldm_status mdldm__dataset_options(mdldm__env *env, mdldm_dataset *d, const mdldm_options *options);
 
 /* Decodes every entry of d's source on up to threads threads, with the caller's; keeps the readable ones,
  * the first max_samples of each class (0: all), counts and logs the others, or with strict gives the

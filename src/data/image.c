@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "data/grey.h"
 #include "io/file_util.h"
 
 mdldm_status mdldm__image_check_size(mdldm__env *env, const char *name, int64_t height, int64_t width)
@@ -58,31 +59,36 @@ void mdldm__image_free(mdldm__env *env, mdldm__image *image)
     image->rgb = NULL;
 }
 
-mdldm_status mdldm_image_read(mdldm_context *ctx, const char *path, uint8_t *rgb, size_t capacity,
-                              int64_t *height, int64_t *width)
+/* path to channels values a pixel; pixels NULL: the size alone. */
+static mdldm_status read_image(mdldm_context *ctx, const char *path, uint8_t *pixels, int channels, size_t capacity,
+                               int64_t *height, int64_t *width)
 {
     if (ctx == NULL)
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
     mdldm__env *env = &ctx->env;
     if (path == NULL)
-        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "mdldm_image_read: path is NULL");
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "reading an image: path is NULL");
     char *data = NULL;
     size_t size = 0;
     MDLDM__TRY(mdldm__file_read(env, path, MDLDM__IMAGE_MAX_FILE, &data, &size));
     mdldm__image image = {0, 0, NULL};
-    mdldm_status status = decode(env, path, data, size, rgb == NULL, &image);
+    mdldm_status status = decode(env, path, data, size, pixels == NULL, &image);
     mdldm__free(env, data);
     if (status != MDLDM_OK)
         return status;
-    if (rgb != NULL) {
-        const size_t needed = (size_t)(image.height * image.width) * 3;
+    if (pixels != NULL) {
+        const size_t count = (size_t)(image.height * image.width), needed = count * (size_t)channels;
         if (capacity < needed) {
             mdldm__image_free(env, &image);
             return mdldm__error(env, MDLDM_ERROR_CAPACITY, "image '%s' needs %zu bytes, the array has %zu",
                                 path, needed, capacity);
         }
-        memcpy(rgb, image.rgb, needed);
+        if (channels == 3)
+            memcpy(pixels, image.rgb, needed);
+        else
+            for (size_t i = 0; i < count; i++)
+                pixels[i] = mdldm__luma(image.rgb + 3 * i);
         mdldm__image_free(env, &image);
     }
     if (height != NULL)
@@ -92,15 +98,27 @@ mdldm_status mdldm_image_read(mdldm_context *ctx, const char *path, uint8_t *rgb
     return MDLDM_OK;
 }
 
-mdldm_status mdldm_image_write(mdldm_context *ctx, const char *path, const uint8_t *rgb, int64_t height,
-                               int64_t width)
+mdldm_status mdldm_image_read(mdldm_context *ctx, const char *path, uint8_t *rgb, size_t capacity,
+                              int64_t *height, int64_t *width)
+{
+    return read_image(ctx, path, rgb, 3, capacity, height, width);
+}
+
+mdldm_status mdldm_image_read_grey8(mdldm_context *ctx, const char *path, uint8_t *grey, size_t capacity,
+                                    int64_t *height, int64_t *width)
+{
+    return read_image(ctx, path, grey, 1, capacity, height, width);
+}
+
+static mdldm_status write_image(mdldm_context *ctx, const char *path, const uint8_t *pixels, int channels,
+                                int64_t height, int64_t width)
 {
     if (ctx == NULL)
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
     mdldm__env *env = &ctx->env;
-    if (path == NULL || rgb == NULL)
-        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "mdldm_image_write: path or rgb is NULL");
+    if (path == NULL || pixels == NULL)
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "writing an image: path or the array is NULL");
     /* Contact sheets may be longer than what is read as training data; only the format's limit holds. */
     if (height < 1 || width < 1 || height > 1000000 || width > 1000000)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
@@ -108,8 +126,20 @@ mdldm_status mdldm_image_write(mdldm_context *ctx, const char *path, const uint8
                             (long long)width, (long long)height);
     char *data = NULL;
     size_t size = 0;
-    MDLDM__TRY(mdldm__png_encode(env, path, rgb, height, width, &data, &size));
+    MDLDM__TRY(mdldm__png_encode(env, path, pixels, channels, height, width, &data, &size));
     mdldm_status status = mdldm__file_write(env, path, data, size);
     mdldm__free(env, data);
     return status;
+}
+
+mdldm_status mdldm_image_write(mdldm_context *ctx, const char *path, const uint8_t *rgb, int64_t height,
+                               int64_t width)
+{
+    return write_image(ctx, path, rgb, 3, height, width);
+}
+
+mdldm_status mdldm_image_write_grey8(mdldm_context *ctx, const char *path, const uint8_t *grey, int64_t height,
+                                     int64_t width)
+{
+    return write_image(ctx, path, grey, 1, height, width);
 }

@@ -28,9 +28,9 @@ mdldm_status mdldm__image_decode(mdldm__env *env, const char *name, const void *
                                  mdldm__image *out);
 void mdldm__image_free(mdldm__env *env, mdldm__image *image);
 
-/* RGB to the bytes of a PNG file, freed with mdldm__free. */
-mdldm_status mdldm__png_encode(mdldm__env *env, const char *name, const uint8_t *rgb, int64_t height,
-                               int64_t width, char **data, size_t *size);
+/* RGB (3 channels) or grey (1) to the bytes of a PNG file, freed with mdldm__free. */
+mdldm_status mdldm__png_encode(mdldm__env *env, const char *name, const uint8_t *pixels, int channels,
+                               int64_t height, int64_t width, char **data, size_t *size);
 
 /* The two kinds; rgb stays NULL when header_only. */
 mdldm_status mdldm__png_decode(mdldm__env *env, const char *name, const void *data, size_t size,

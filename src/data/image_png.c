@@ -176,22 +176,22 @@ done:
 
 /* ---- writing ---- */
 
-static int write_all(png_job *job, const uint8_t *rgb, png_uint_32 height, png_uint_32 width)
+static int write_all(png_job *job, const uint8_t *pixels, int channels, png_uint_32 height, png_uint_32 width)
 {
     if (setjmp(png_jmpbuf(job->png)) != 0)
         return 0;
     png_set_write_fn(job->png, job, job_write, job_flush);
-    png_set_IHDR(job->png, job->info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(job->png, job->info, width, height, 8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(job->png, job->info);
     for (png_uint_32 y = 0; y < height; y++)
-        png_write_row(job->png, rgb + (size_t)y * width * 3);
+        png_write_row(job->png, pixels + (size_t)y * width * (size_t)channels);
     png_write_end(job->png, NULL);
     return 1;
 }
 
-mdldm_status mdldm__png_encode(mdldm__env *env, const char *name, const uint8_t *rgb, int64_t height,
-                               int64_t width, char **data, size_t *size)
+mdldm_status mdldm__png_encode(mdldm__env *env, const char *name, const uint8_t *pixels, int channels,
+                               int64_t height, int64_t width, char **data, size_t *size)
 {
     png_job job = {.env = env};
     mdldm_status status = MDLDM_OK;
@@ -202,7 +202,7 @@ mdldm_status mdldm__png_encode(mdldm__env *env, const char *name, const uint8_t 
         job.info = png_create_info_struct(job.png);
     if (job.info == NULL)
         status = mdldm__oom(env, name);
-    else if (!write_all(&job, rgb, (png_uint_32)height, (png_uint_32)width))
+    else if (!write_all(&job, pixels, channels, (png_uint_32)height, (png_uint_32)width))
         status = job_failed(&job, name, "could not encode PNG");
     png_destroy_write_struct(&job.png, &job.info);
     if (status != MDLDM_OK) {

@@ -15,7 +15,7 @@ typedef struct slot {
     int ready;
     mdldm_status status;
     char error[sizeof((mdldm__env *)0)->error];
-    float *images;   /* [batch, resolution, resolution, 3] */
+    float *images;   /* [batch, resolution, resolution, channels] */
     int64_t *items;  /* [batch] */
     int64_t *epochs; /* [batch] */
 } slot;
@@ -73,10 +73,15 @@ static void next_items(mdldm__loader *l, int64_t *items, int64_t *epochs)
 
 /* ---- filling ---- */
 
+static size_t values_of_item(const mdldm__loader *l)
+{
+    return (size_t)(l->resolution * l->resolution) * (size_t)mdldm_dataset_channels(l->dataset);
+}
+
 static mdldm_status fill(mdldm__env *env, const mdldm__loader *l, const int64_t *items, const int64_t *epochs,
                          float *images)
 {
-    const size_t pixels = (size_t)(l->resolution * l->resolution) * 3;
+    const size_t pixels = values_of_item(l);
     for (int64_t i = 0; i < l->batch; i++)
         MDLDM__TRY(mdldm__dataset_item(env, l->dataset, items[i], epochs[i], images + (size_t)i * pixels));
     return MDLDM_OK;
@@ -137,7 +142,7 @@ static mdldm_status make_slots(mdldm__env *env, mdldm__loader *l, int32_t worker
     l->slots = mdldm__calloc(env, (size_t)l->slot_count, sizeof *l->slots);
     if (l->slots == NULL)
         return mdldm__oom(env, "loader queue");
-    const size_t pixels = (size_t)(l->resolution * l->resolution) * 3;
+    const size_t pixels = values_of_item(l);
     for (int64_t i = 0; i < l->slot_count; i++) {
         slot *s = &l->slots[i];
         s->images = mdldm__calloc(env, (size_t)l->batch, pixels * sizeof *s->images);
@@ -213,7 +218,7 @@ mdldm_status mdldm__loader_next(mdldm__env *env, mdldm__loader *l, float *images
     if (s->status != MDLDM_OK) /* the slot stays: the same batch fails again */
         return mdldm__error(env, s->status, "%s", s->error);
 
-    const size_t pixels = (size_t)(l->resolution * l->resolution) * 3;
+    const size_t pixels = values_of_item(l);
     if (images != NULL)
         memcpy(images, s->images, (size_t)l->batch * pixels * sizeof *images);
     for (int64_t i = 0; i < l->batch && labels != NULL; i++)

@@ -6,7 +6,7 @@
 
 #include "util/env.h"
 
-/* Item index as float NHWC [resolution,resolution,3] in [-1,1], augmented (crop, flip) for (seed,
+/* Item index as float NHWC [resolution,resolution,channels] in [-1,1], augmented (crop, flip) for (seed,
  * epoch) as the data set's options say; epoch < 0: cropped at the centre, not flipped (validation). */
 mdldm_status mdldm__dataset_item(mdldm__env *env, const mdldm_dataset *d, int64_t index, int64_t epoch,
                                  float *nhwc);
@@ -29,7 +29,7 @@ typedef struct mdldm__loader mdldm__loader;
 mdldm_status mdldm__loader_create(mdldm__env *env, mdldm_dataset *d, const int64_t *items, int64_t count,
                                   int64_t batch, uint64_t seed, int64_t start, int32_t workers,
                                   mdldm__loader **out);
-/* The next batch: images NHWC [batch,res,res,3], labels[batch], items[batch] (index in the data set).
+/* The next batch: images NHWC [batch,res,res,channels], labels[batch], items[batch] (index in the data set).
  * Any output may be NULL; with workers 0 nothing is decoded for images NULL. An item that turned
  * unreadable since the data set was opened is an error that names it, on every further call too. */
 mdldm_status mdldm__loader_next(mdldm__env *env, mdldm__loader *l, float *images, int64_t *labels,

@@ -84,14 +84,14 @@ static int64_t item_label(const quantizing *q, int64_t item, int64_t k)
     return label_of(q, k);
 }
 
-/* One image, noised to a timestep of each group. pixels [3,r,r]; work: [3][c,h,w] */
+/* One image, noised to a timestep of each group. pixels [channels,r,r]; work: [3][c,h,w] */
 static mdldm_status noised_image(quantizing *q, int64_t k, int64_t side, float *pixels, int64_t resolution,
                                  float *work)
 {
     int64_t item = k * mdldm_dataset_count(q->data) / q->images;
     size_t each = (size_t)q->m->unet->unet.in_channels * (size_t)side * (size_t)side;
     float *clean = work, *noise = work + each, *noisy = work + 2 * each;
-    size_t count = (size_t)(3 * resolution * resolution);
+    size_t count = (size_t)(mdldm_dataset_channels(q->data) * resolution * resolution);
     MDLDM__TRY(mdldm_dataset_read(q->ctx, q->data, item, pixels, count));
     if (q->m->autoencoder != NULL)
         MDLDM__TRY(mdldm_encode(q->ctx, q->m, pixels, 1, resolution, resolution, clean, each));
@@ -117,7 +117,7 @@ static mdldm_status noised_images(quantizing *q, int64_t resolution)
     const mdldm__component *ae = q->m->autoencoder;
     int64_t side = ae != NULL ? resolution / mdldm__autoencoder_factor(&ae->ae) : resolution;
     size_t each = (size_t)q->m->unet->unet.in_channels * (size_t)side * (size_t)side;
-    float *pixels = mdldm__calloc(env, (size_t)(3 * resolution * resolution), sizeof *pixels);
+    float *pixels = mdldm__calloc(env, (size_t)(mdldm_dataset_channels(q->data) * resolution * resolution), sizeof *pixels);
     float *work = mdldm__calloc(env, 3 * each, sizeof *work);
     mdldm_status status = pixels != NULL && work != NULL ? MDLDM_OK : mdldm__oom(env, "noised images");
     for (int64_t k = 0; k < q->images && status == MDLDM_OK; k++)
@@ -310,10 +310,12 @@ static mdldm_status check(mdldm_context *ctx, const mdldm_model *m, const mdldm_
         return MDLDM_OK;
     int64_t factor = m->autoencoder != NULL ? mdldm__autoencoder_factor(&m->autoencoder->ae) : 1;
     int64_t multiple = factor * ((int64_t)1 << (m->unet->unet.levels - 1));
-    if (m->autoencoder == NULL && m->unet->unet.in_channels != 3)
+    const int32_t wanted = m->autoencoder != NULL ? m->autoencoder->ae.in_channels : m->unet->unet.in_channels;
+    if (wanted != mdldm_dataset_channels(d))
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
-                            "images of 3 channels cannot calibrate a UNet on %d without an autoencoder",
-                            (int)m->unet->unet.in_channels);
+                            "images of %d channels cannot calibrate a model that takes %d; image_mode L gives one, "
+                            "RGB three",
+                            (int)mdldm_dataset_channels(d), (int)wanted);
     if (resolution % multiple != 0)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "the calibration images have %lld x %lld pixels: multiples of %lld are expected",

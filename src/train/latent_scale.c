@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "data/dataset.h"
 #include "data/loader.h"
 
 mdldm_status mdldm__measure_latent_scale(mdldm_trainer *t)
@@ -10,7 +11,7 @@ mdldm_status mdldm__measure_latent_scale(mdldm_trainer *t)
     enum { MOST = 2048, MOST_CHANNELS = 64 }; /* images looked at; channels of the statistics */
     mdldm__env *env = &t->ctx->env;
     mdldm__component *c = t->component;
-    const int64_t resolution = mdldm__dataset_resolution(t->dataset), image = resolution * resolution * 3;
+    const int64_t resolution = mdldm__dataset_resolution(t->dataset), image = resolution * resolution * c->ae.in_channels;
     const int64_t side = resolution / mdldm__autoencoder_factor(&c->ae), cells = side * side;
     const int64_t width = mdldm__autoencoder_latent_channels(c);
     const int64_t stride = (t->train_count + MOST - 1) / MOST;
@@ -59,8 +60,11 @@ mdldm_status mdldm__measure_latent_scale(mdldm_trainer *t)
                             "has collapsed; train again with a lower learning_rate",
                             deviation);
     }
+    const mdldm_dataset *d = t->dataset;
     const int failed = json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
-                       json_object_set_new(t->model->extra, "latent_std", stds) != 0;
+                       json_object_set_new(t->model->extra, "latent_std", stds) != 0 ||
+                       (d->has_db && (json_object_set_new(t->model->extra, "db_floor", json_real(d->floor_db)) != 0 ||
+                                      json_object_set_new(t->model->extra, "db_ceiling", json_real(d->ceiling_db)) != 0));
     if (failed || mdldm__component_set_scaling_factor(env, c, scale) != MDLDM_OK)
         return mdldm__oom(env, "latent statistics");
     mdldm__trainer_metric_set(t, "scaling_factor", scale);

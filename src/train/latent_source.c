@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "train/data_fits.h"
 
 mdldm_status mdldm__latent_source_open(mdldm_context *ctx, mdldm__env *env, mdldm_model *model,
                                        mdldm_dataset *dataset, int64_t batch, mdldm__latent_source *out)
@@ -16,11 +17,14 @@ mdldm_status mdldm__latent_source_open(mdldm_context *ctx, mdldm__env *env, mdld
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "resolution is %lld: a multiple of the autoencoder's factor %lld is expected",
                             (long long)s.resolution, (long long)factor);
+    MDLDM__TRY(mdldm__check_data_channels(&ctx->env, model->autoencoder, dataset));
+    MDLDM__TRY(mdldm__check_data_range(&ctx->env, model, dataset));
+    s.image_channels = ae->in_channels;
     s.channels = model->autoencoder->kind == MDLDM__VQ_MODEL ? ae->vq_embed_dim : ae->latent_channels;
     s.side = s.resolution / factor;
     s.size = s.channels * s.side * s.side;
     const int64_t items = mdldm_dataset_count(dataset);
-    const size_t pixels = (size_t)(batch * 3 * s.resolution * s.resolution);
+    const size_t pixels = (size_t)(batch * s.image_channels * s.resolution * s.resolution);
     s.slot = mdldm__alloc(env, (size_t)items * sizeof *s.slot);
     s.images = mdldm__alloc(env, pixels * sizeof *s.images);
     s.pixels = mdldm__alloc(env, pixels * sizeof *s.pixels);
@@ -56,7 +60,7 @@ static mdldm_status encode(mdldm__latent_source *s, int64_t n, float *latent)
 
 static mdldm_status read_and_encode(mdldm__latent_source *s, const int64_t *items, int64_t n, float *latent)
 {
-    const size_t image = (size_t)(3 * s->resolution * s->resolution);
+    const size_t image = (size_t)(s->image_channels * s->resolution * s->resolution);
     for (int64_t i = 0; i < n; i++)
         MDLDM__TRY(mdldm_dataset_read(s->ctx, s->dataset, items[i], s->pixels + (size_t)i * image, image));
     return encode(s, n, latent);
@@ -108,7 +112,7 @@ mdldm_status mdldm__latent_source_next(mdldm__latent_source *s, mdldm__loader *l
     const int64_t area = s->resolution * s->resolution;
     for (int64_t i = 0; i < n; i++) /* NHWC -> NCHW */
         for (int64_t p = 0; p < area; p++)
-            for (int64_t c = 0; c < 3; c++)
-                s->pixels[(i * 3 + c) * area + p] = s->images[(i * area + p) * 3 + c];
+            for (int64_t c = 0; c < s->image_channels; c++)
+                s->pixels[(i * s->image_channels + c) * area + p] = s->images[(i * area + p) * s->image_channels + c];
     return encode(s, n, latent);
 }

@@ -11,11 +11,11 @@ typedef struct mdldm__latent_source {
     mdldm__env *env; /* of the memory */
     mdldm_model *model;
     mdldm_dataset *dataset;
-    int64_t resolution, channels, side, size; /* size = channels*side*side, floats of one latent */
+    int64_t image_channels, resolution, channels, side, size; /* size = channels*side*side, floats of one latent */
     float *cache;      /* [slots][channels][side][side], or NULL: on the fly */
     int64_t *slot;     /* of each item of the data set; -1: not cached */
-    float *images;     /* [batch][res][res][3] */
-    float *pixels;     /* [batch][3][res][res] */
+    float *images;     /* [batch][res][res][image_channels] */
+    float *pixels;     /* [batch][image_channels][res][res] */
     int64_t *items;    /* [batch] */
     int64_t batch;     /* most images per call */
 } mdldm__latent_source;

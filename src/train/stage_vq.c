@@ -9,6 +9,7 @@
 #include "data/loader.h"
 #include "eval/image_metrics.h"
 #include "train/codebook.h"
+#include "train/data_fits.h"
 #include "train/latent_scale.h"
 #include "train/trainer.h"
 #include "util/rng.h"
@@ -25,7 +26,7 @@ typedef struct vq_state {
     int32_t codebook_param;
     int64_t resolution, side, width; /* pixels, latent cells per side, latent width */
     vq_graph train, validation;
-    float *images;   /* [batch][res][res][3] */
+    float *images;   /* [batch][res][res][channels] */
     float *latents;  /* [batch][side][side][width] of each micro batch of a step in turn */
     int32_t *codes;
     float *rebuilt;  /* validation */
@@ -113,10 +114,7 @@ static mdldm_status prepare(mdldm_trainer *t)
                             "stage 1 trains a VQModel; this model's autoencoder is an AutoencoderKL, which is "
                             "loaded and run but not trained");
     const int64_t factor = mdldm__autoencoder_factor(&c->ae), resolution = mdldm__dataset_resolution(t->dataset);
-    if (c->ae.in_channels != 3 || c->ae.out_channels != 3)
-        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
-                            "the autoencoder has %d input and %d output channels: 3 (RGB) are expected",
-                            (int)c->ae.in_channels, (int)c->ae.out_channels);
+    MDLDM__TRY(mdldm__check_data_channels(env, c, t->dataset));
     if (resolution % factor != 0)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "resolution is %lld: a multiple of the autoencoder's factor %lld is expected",
@@ -132,7 +130,7 @@ static mdldm_status prepare(mdldm_trainer *t)
     if (mdldm__codebook_open(&t->env, c->ae.num_vq_embeddings, s->width, &s->codebook) != MDLDM_OK)
         return mdldm__oom(env, "codebook");
     const int64_t most = t->options.batch > t->options.eval_batch ? t->options.batch : t->options.eval_batch;
-    const size_t pixels = (size_t)(most * resolution * resolution * 3);
+    const size_t pixels = (size_t)(most * resolution * resolution * c->ae.in_channels);
     const int64_t step = t->options.batch * t->options.accumulation;
     const size_t places = (size_t)((step > most ? step : most) * cells(s));
     s->images = mdldm__alloc(&t->env, pixels * sizeof *s->images);
@@ -336,7 +334,8 @@ static mdldm_status validate(mdldm_trainer *t)
 {
     vq_state *s = t->stage_state;
     mdldm__env *env = &t->ctx->env;
-    const int64_t batch = t->options.eval_batch, image = s->resolution * s->resolution * 3;
+    const int64_t batch = t->options.eval_batch, channels = t->component->ae.in_channels;
+    const int64_t image = s->resolution * s->resolution * channels;
     double psnr = 0.0, ssim = 0.0, l1 = 0.0;
     mdldm__codebook_usage_clear(&s->codebook);
     for (int64_t first = 0; first < t->validation_count; first += batch) {
@@ -353,7 +352,7 @@ static mdldm_status validate(mdldm_trainer *t)
             const float *a = s->images + i * image, *b = s->rebuilt + i * image;
             psnr += mdldm__psnr(a, b, (size_t)image, 2.0);
             if (s->resolution >= SSIM_WINDOW) {
-                MDLDM__TRY(mdldm__ssim(env, a, b, s->resolution, s->resolution, 3, 2.0, &value));
+                MDLDM__TRY(mdldm__ssim(env, a, b, s->resolution, s->resolution, channels, 2.0, &value));
                 ssim += value;
             }
             double sum = 0.0;

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Spectrograms by scipy.signal, colour maps by matplotlib, float resizing by Pillow. Writes
 data/signal/golden.safetensors: iq [count, 2] and per case db, frequency, time; NAME.colours [256, 3] of viridis,
-turbo and gray; window.KIND; clutter.KIND; matrix.HxW, resized.HxW.
+turbo and gray; matrix.HxW, resized.HxW; luma.rgb [h, w, 3], luma.grey [h, w], luma.resized [16, 16], its
+grey resized and cropped.
 
 db is computed from scipy's complex STFT in double, rows turned so that the highest frequency is first."""
 import json
@@ -65,6 +66,10 @@ def main():
         matrix = rng.uniform(-60, 0, (h, w)).astype(np.float32)
         out[f"matrix.{h}x{w}"] = matrix
         out[f"resized.{oh}x{ow}"] = np.asarray(Image.fromarray(matrix).resize((ow, oh), Image.BILINEAR))
+    rgb = rng.integers(0, 256, (20, 33, 3), dtype=np.uint8)
+    grey = Image.fromarray(rgb).convert("L")
+    out["luma.rgb"], out["luma.grey"] = rgb, np.asarray(grey)
+    out["luma.resized"] = np.asarray(grey.resize((26, 16), Image.BILINEAR))[:, 5:21]
     FOLDER.mkdir(parents=True, exist_ok=True)
     save_file({k: np.ascontiguousarray(v) for k, v in out.items()}, FOLDER / "golden.safetensors",
               metadata={"facts": json.dumps({"rate": RATE})})

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Spectrograms against scipy.signal, colour maps against matplotlib, float resizing against Pillow. */
+ * Spectrograms against scipy.signal, colour maps against matplotlib, float resizing and grey
+ * against Pillow. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -147,12 +149,41 @@ static void matrices_resize_as_pillows(void **state)
     }
 }
 
+/* image_mode L: PIL's convert("L"), Resize(16), CenterCrop(16). */
+static void grey_is_pils(void **state)
+{
+    (void)state;
+    const mdldm__st_tensor *rgb = golden_tensor(&g, "luma.rgb");
+    const uint8_t *resized = golden_tensor(&g, "luma.resized")->data, *grey = golden_tensor(&g, "luma.grey")->data;
+    const int64_t height = rgb->dims[0], width = rgb->dims[1];
+    mdldm_options *o = options_of("image_mode=L resolution=16 colormap=none");
+    mdldm_dataset *d = NULL;
+    uint8_t got[16 * 16 * 3], whole[20 * 33 * 3];
+    golden_ok(&g, mdldm_dataset_from_rgb8(ctx, rgb->data, 1, height, width, NULL, NULL, o, &d), "from_rgb8");
+    golden_ok(&g, mdldm_dataset_read_rgb8(ctx, d, 0, got, sizeof got), "read");
+    for (int i = 0; i < 16 * 16 * 3; i++)
+        assert_int_equal(got[i], resized[i / 3]);
+    mdldm_dataset_free(d);
+    char path[] = "/tmp/mdldm_grey_XXXXXX";
+    const int file = mkstemp(path);
+    int64_t h = 0, w = 0;
+    assert_true(file >= 0);
+    golden_ok(&g, mdldm_image_write(ctx, path, rgb->data, height, width), "write");
+    golden_ok(&g, mdldm_image_read_grey8(ctx, path, whole, sizeof whole, &h, &w), "read");
+    assert_true(h == height && w == width);
+    assert_memory_equal(whole, grey, (size_t)(height * width));
+    close(file);
+    unlink(path);
+    mdldm_options_free(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spectrograms_are_scipys),
         cmocka_unit_test(colours_are_matplotlibs),
         cmocka_unit_test(matrices_resize_as_pillows),
+        cmocka_unit_test(grey_is_pils),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

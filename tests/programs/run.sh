@@ -222,6 +222,31 @@ quantises() {
 check "quantize writes a model that info and generate take" quantises
 no_overwrite() { run 1 quantize --model_path "$work/ldm" --output "$work/q8" && err "--overwrite_output"; }
 check "quantize does not replace a model unasked" no_overwrite
+one_channel() { # pictures in jet of a stated range to grey ones and back
+    local grey=(--image_mode L --colormap jet --db_floor -38 --db_ceiling 0)
+    run 0 train-vqvae --train_data_dir "$work/sim" --output_dir "$work/vq1" "${tiny[@]}" --max_train_steps 3 \
+        --num_codes 32 --checkpointing_steps 0 "${grey[@]}" &&
+        run 1 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" &&
+        err "image_mode L is expected" &&
+        run 0 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" \
+            --max_train_steps 2 --save_images_epochs 0 --checkpointing_steps 0 "${grey[@]}" &&
+        run 0 info "$work/ldm1" && out 'of \[1, 32, 32\] pixels' && out 'range  *-38 to 0 dB' &&
+        run 0 generate --model_path "$work/ldm1" --scheduler ddim --num_inference_steps 2 --threads 1 --quiet \
+            --output_dir "$work/gen1" --num_images 1 --real_dir "$work/sim" &&
+        [ "$(png_colour "$work/gen1/ID_1_0000_seed0.png")" = 0 ] &&
+        run 0 generate --model_path "$work/ldm1" --scheduler ddim --num_inference_steps 2 --threads 1 --quiet \
+            --output_dir "$work/gen2" --num_images 1 --colormap jet &&
+        [ "$(png_colour "$work/gen2/ID_1_0000_seed0.png")" = 2 ] &&
+        run 0 quantize --model_path "$work/ldm1" --calibration "$work/sim" --colormap jet --output "$work/q81" \
+            --calibration_images 1 --calibration_steps 2 --threads 1 --quiet
+}
+png_colour() { od -An -tu1 -j25 -N1 "$1" | tr -d ' '; } # the header's colour type: 0 grey, 2 RGB
+check "one channel: trains, stores its range, generates grey PNGs or coloured ones" one_channel
+grey_from_raw() { # pictures keep their colours when preprocessed, so that the map is undone once
+    run 0 train-vqvae --raw_data_dir "$work/sim" --processed_data_dir "$work/pre4" --preprocess_only --resolution 32 \
+        --image_mode L --colormap jet && cmp "$work/pre4/ID_1/ID1_walk1_1.png" "$work/sim/ID_1/ID1_walk1_1.png"
+}
+check "train --raw_data_dir with one channel keeps the colours" grey_from_raw
 bad_class() { run 2 generate "${sampling[@]}" --class_label nobody --output_dir "$work/bad" && err "ID_1, ID_2"; }
 check "generate names the classes there are" bad_class
 bad_grid() { run 2 generate "${sampling[@]}" --grid 3by4 --output_dir "$work/bad" && err "grid is 3by4"; }

@@ -58,7 +58,7 @@ static void write_png(const char *path, int64_t height, int64_t width, const uin
         rgb[i] = colour[i % 3];
     char *data = NULL;
     size_t size = 0;
-    assert_int_equal(mdldm__png_encode(&env, path, rgb, height, width, &data, &size), MDLDM_OK);
+    assert_int_equal(mdldm__png_encode(&env, path, rgb, 3, height, width, &data, &size), MDLDM_OK);
     temp_write(path, data, keep < size ? keep : size);
     mdldm__free(&env, data);
     free(rgb);

@@ -364,7 +364,7 @@ static const char *make_zip(const char *name, const zipped *files, int count)
             rgb[k] = (uint8_t)(files[i].red * 9);
         char *png = NULL;
         size_t size = 0;
-        assert_int_equal(mdldm__png_encode(&env, "x", rgb, zip_side, zip_side, &png, &size), MDLDM_OK);
+        assert_int_equal(mdldm__png_encode(&env, "x", rgb, 3, zip_side, zip_side, &png, &size), MDLDM_OK);
         char *kept = malloc(size); /* libzip frees it */
         assert_non_null(kept);
         memcpy(kept, png, size);

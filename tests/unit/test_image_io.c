@@ -272,7 +272,7 @@ static mdldm_status decode_and_encode(torture *t, void *user, char sentence[1024
     char *data = NULL;
     size_t size = 0;
     if (status == MDLDM_OK)
-        status = mdldm__png_encode(&own, "x", image.rgb, image.height, image.width, &data, &size);
+        status = mdldm__png_encode(&own, "x", image.rgb, 3, image.height, image.width, &data, &size);
     mdldm__free(&own, data);
     mdldm__image_free(&own, &image);
     memcpy(sentence, own.error, sizeof own.error);
