@@ -1,6 +1,6 @@
 function table = options(scope)
 % mdldm.options  The library's options, a struct array: table = mdldm.options()
-% mdldm.options('sample') has those of a scope: model, dataset, train, vq, diffusion, sample, quantize.
+% mdldm.options('sample') has those of a scope: model, dataset, train, vq, diffusion, sample, quantize, spectrogram.
 % Without an output it prints them. As names, "num_inference_steps" and "NumInferenceSteps" are the same.
 % SPDX-License-Identifier: MIT
   table = mdldm.internal.call([], 'options');
@@ -8,8 +8,8 @@ function table = options(scope)
     scope = mdldm.internal.text(scope);
     keep = cellfun(@(list) any(strcmp(strsplit(list, ', '), scope)), {table.scopes});
     if ~any(keep)
-      error('mdldm:invalid_argument', ['%s is no scope: model, dataset, train, vq, diffusion, sample or ' ...
-                                       'quantize would be right'], scope);
+      error('mdldm:invalid_argument', ['%s is no scope: model, dataset, train, vq, diffusion, sample, ' ...
+                                       'quantize or spectrogram would be right'], scope);
     end
     table = table(keep);
   end

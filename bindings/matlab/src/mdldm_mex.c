@@ -34,6 +34,13 @@ static const struct {
     { "dataset_read", mex_cmd_dataset_read, 1 },
     { "image_read", mex_cmd_image_read, 1 },
     { "image_write", mex_cmd_image_write, 1 },
+    { "spectrogram", mex_cmd_spectrogram, 1 },
+    { "matrix_resize", mex_cmd_matrix_resize, 0 },
+    { "db_range", mex_cmd_db_range, 0 },
+    { "scale", mex_cmd_scale, 0 },
+    { "colormaps", mex_cmd_colormaps, 0 },
+    { "colormap_apply", mex_cmd_colormap_apply, 0 },
+    { "colormap_invert", mex_cmd_colormap_invert, 0 },
     { "trainer", mex_cmd_trainer, 1 },
     { "trainer_do", mex_cmd_trainer_do, 1 },
 };

@@ -68,6 +68,7 @@ mdldm_status mex_integers(mex_call *c, const mxArray *a, const char *what, int64
 void *mex_scratch(mex_call *c, int64_t count, size_t size); /* NULL with the error set */
 int64_t mex_fact(const mdldm_model *m, const char *key);
 mxArray *mex_string(const char *text); /* NULL counts as "" */
+void mex_put(mex_call *c, int index, mxArray *a); /* output index above 0, if it is wanted */
 
 /* ---- mex_options.c ---- */
 /* options from a 2-by-k cell array {name; value}. scopes: what this call reads. */
@@ -122,6 +123,13 @@ mdldm_status mex_cmd_dataset(mex_call *c);
 mdldm_status mex_cmd_dataset_read(mex_call *c);
 mdldm_status mex_cmd_image_read(mex_call *c);
 mdldm_status mex_cmd_image_write(mex_call *c);
+mdldm_status mex_cmd_spectrogram(mex_call *c);
+mdldm_status mex_cmd_matrix_resize(mex_call *c);
+mdldm_status mex_cmd_db_range(mex_call *c);
+mdldm_status mex_cmd_scale(mex_call *c);
+mdldm_status mex_cmd_colormaps(mex_call *c);
+mdldm_status mex_cmd_colormap_apply(mex_call *c);
+mdldm_status mex_cmd_colormap_invert(mex_call *c);
 mdldm_status mex_cmd_trainer(mex_call *c);
 mdldm_status mex_cmd_trainer_do(mex_call *c);
 

@@ -163,3 +163,12 @@ mxArray *mex_string(const char *text)
 {
     return mxCreateString(text != NULL ? text : "");
 }
+
+void mex_put(mex_call *c, int index, mxArray *a)
+{
+    if (index < c->nlhs) {
+        c->plhs[index] = a;
+    } else {
+        mxDestroyArray(a);
+    }
+}

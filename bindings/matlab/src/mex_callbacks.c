@@ -11,7 +11,7 @@ static int call_back(mex_call *c, const mxArray *function, int count, mxArray **
     mxArray *in[5], *out[2] = { NULL, NULL };
     mxArray *error;
 
-    in[0] = (mxArray *)function; /* not changed: mexCallMATLAB's arguments are inputs */
+    in[0] = (mxArray *)(uintptr_t)function; /* an input: mexCallMATLAB does not change it */
     for (int i = 0; i < count; i++) {
         in[i + 1] = arguments[i];
     }

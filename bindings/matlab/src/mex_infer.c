@@ -107,10 +107,9 @@ mdldm_status mex_cmd_quantize(mex_call *c)
 
         c->plhs[0] = mex_new_array(s, mxSINGLE_CLASS);
         mex_from_floats(vectors, s, c->plhs[0], 0);
-        if (c->nlhs > 1) {
-            c->plhs[1] = mxCreateNumericArray(3, d, mxINT32_CLASS, mxREAL);
-            codes_out(codes, s, c->plhs[1]);
-        }
+        mxArray *numbers = mxCreateNumericArray(3, d, mxINT32_CLASS, mxREAL);
+        codes_out(codes, s, numbers);
+        mex_put(c, 1, numbers);
     }
     return status;
 }

@@ -167,20 +167,21 @@ function note = late_interrupt(env)
 end
 
 function note = handler_restored(env)
-  m = small_model(env, 0);
-  mdldm.generate(m, 'NumInferenceSteps', 2);
-  ours = mdldm_mex('handles', [], []); %#ok<NASGU>
-  file = fopen('/proc/self/maps', 'r');
-  check(file >= 0, 'no /proc here');
-  fclose(file);
-  caught = signal_bits('SigCgt');
-  clear mdldm_mex
-  check(isequal(caught, signal_bits('SigCgt')), 'the signals that are caught changed');
-  mdldm.configure('Threads', 1);
   note = '';
-end
-
-function bits = signal_bits(name)
-  text = fileread(sprintf('/proc/%d/status', process_id()));
-  bits = regexp(text, [name ':\s*(\w+)'], 'tokens', 'once');
+  if exist('OCTAVE_VERSION', 'builtin') == 0
+    note = ' (Octave only)';
+    return
+  end
+  folder = fullfile(env.work, 'for_child');
+  mdldm.save(small_model(env, 0), folder);
+  code = sprintf(['warning off; addpath("%s"); addpath("%s"); m = mdldm.load("%s"); ' ...
+                  'mdldm.generate(m, "NumInferenceSteps", 2); disp("called"); fflush(stdout); ' ...
+                  '[s, t] = system(sprintf("(sleep 0.5; kill -INT %%d) >/dev/null 2>&1 &", getpid())); ' ...
+                  'pause(60); disp("not interrupted");'], ...
+                 fileparts(fileparts(which('mdldm.version'))), fileparts(which('mdldm_mex')), folder);
+  file = fopen(fullfile(env.work, 'child.m'), 'w');
+  fprintf(file, '%s\n', code);
+  fclose(file);
+  [~, text] = system(sprintf('octave-cli --norc --quiet --no-history "%s" 2>&1', fullfile(env.work, 'child.m')));
+  check(~isempty(strfind(text, 'called')) && isempty(strfind(text, 'not interrupted')), 'the child said: %s', text);
 end

@@ -1,10 +1,10 @@
 function check_error(id, pattern, fn)
-% CHECK_ERROR  fn must fail with that identifier and a message that matches pattern.
+% CHECK_ERROR  fn must fail with an identifier and a message that match the patterns.
 % SPDX-License-Identifier: MIT
   try
     fn();
   catch err
-    if ~strcmp(err.identifier, id) || isempty(regexp(err.message, pattern, 'once'))
+    if isempty(regexp(err.identifier, ['^' id '$'], 'once')) || isempty(regexp(err.message, pattern, 'once'))
       error('test:failed', 'error %s: "%s"; %s with /%s/ expected', err.identifier, err.message, id, pattern);
     end
     return
