@@ -93,12 +93,14 @@ $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
 	cp --remove-destination $< $@
 
 # ---- programs ----
+comma := ,
+# Where programs look for the library, from their own folder; empty: where the loader does.
+PROGRAM_RPATH ?= ../../lib
 define PROGRAM_RULE
 $(BUILD)/bin/$(subst _,-,$(1)): $(BUILD)/examples/$(1).o $(EXAMPLE_COMMON:%.c=$(BUILD)/%.o) $(LIBOUT)/libmdldm.so.$(SOVERSION)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) $$(filter %.o,$$^) -L$(LIBOUT) -lmdldm -Wl,-rpath,'$$$$ORIGIN/$(PROGRAM_RPATH)' $$(LIBS_$(1)) -lm -o $$@
+	$(CC) $(LDFLAGS_ALL) $$(filter %.o,$$^) -L$(LIBOUT) -lmdldm $(if $(PROGRAM_RPATH),-Wl$(comma)-rpath$(comma)'$$$$ORIGIN/$(PROGRAM_RPATH)') $$(LIBS_$(1)) -lm -o $$@
 endef
-PROGRAM_RPATH ?= ../../lib
 LIBS_mdldm_simulate := -lkissfft-float
 $(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULE,$(p))))
 
@@ -224,17 +226,26 @@ fuzz: ## the fuzz targets, a minute each (needs clang)
 	done
 
 # ---- installation ----
+# Built apart from the tree's own, whose programs look for the library in the tree.
+INSTALL_BUILD ?= build/install
+INSTALL_LIBOUT ?= $(INSTALL_BUILD)/lib
+INSTALL_RPATH ?= $(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))
+INSTALL_MAKE := $(MAKE) BUILD=$(INSTALL_BUILD) LIBOUT=$(INSTALL_LIBOUT) PROGRAM_RPATH='$(INSTALL_RPATH)' MDLDM_LIBDIR=$(LIBDIR)
+
+.PHONY: install-build
+install-build: ## build what install installs
+	+$(INSTALL_MAKE) all
+
 .PHONY: install
-install: ## install library, headers, plug-ins, programs, manual pages (PREFIX, DESTDIR, LIBDIR, MANDIR)
-	$(MAKE) BUILD=build/install LIBOUT=build/install/lib PROGRAM_RPATH='$(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))' MDLDM_LIBDIR=$(LIBDIR) all
+install: install-build ## install library, headers, plug-ins, programs, manual pages (PREFIX, DESTDIR, LIBDIR, MANDIR)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mdldm $(DESTDIR)$(MANDIR)/man1
 	install -m 644 include/mdldm/*.h $(DESTDIR)$(INCLUDEDIR)/mdldm/
-	install -m 755 build/install/lib/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(INSTALL_LIBOUT)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.so
-	install -m 644 build/install/lib/libmdldm.a $(DESTDIR)$(LIBDIR)/
-	install -m 755 build/install/lib/mdldm/*.so $(DESTDIR)$(LIBDIR)/mdldm/
-	install -m 755 build/install/bin/* $(DESTDIR)$(BINDIR)/
-	install -m 644 build/install/man/* $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 $(INSTALL_LIBOUT)/libmdldm.a $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(INSTALL_LIBOUT)/mdldm/*.so $(DESTDIR)$(LIBDIR)/mdldm/
+	install -m 755 $(INSTALL_BUILD)/bin/* $(DESTDIR)$(BINDIR)/
+	install -m 644 $(INSTALL_BUILD)/man/* $(DESTDIR)$(MANDIR)/man1/
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@CORE_LIBS@|$(CORE_LIBS)|' pkgconfig/mdldm.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
 
 .PHONY: uninstall
@@ -242,6 +253,10 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libmdldm.so $(DESTDIR)$(LIBDIR)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.a $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
 	rm -rf $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm
 	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(BINDIR)/$(subst _,-,$(p)) $(DESTDIR)$(MANDIR)/man1/$(subst _,-,$(p)).1)
+
+.PHONY: deb
+deb: ## build the Debian packages of what is committed into build/deb, and run lintian
+	.ci/deb
 
 .PHONY: clean
 clean: ## remove everything built
