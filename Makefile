@@ -129,7 +129,7 @@ $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wil
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
-TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
+TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/install/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
 
 # ---- measurements ----
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
@@ -238,7 +238,13 @@ install-build: ## build what install installs
 
 .PHONY: install
 install: install-build ## install library, headers, plug-ins, programs, manual pages (PREFIX, DESTDIR, LIBDIR, MANDIR)
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mdldm $(DESTDIR)$(MANDIR)/man1
+	$(MAKE) install-files
+
+# What was built there, as it is.
+SUBSTITUTE = sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@SOVERSION@|$(SOVERSION)|; s|@CORE_LIBS@|$(CORE_LIBS)|; s|@STATIC_LIBS@|$(subst $() ,;,$(patsubst -l%,%,$(CORE_LIBS)))|; s|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|'
+.PHONY: install-files
+install-files:
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm $(DESTDIR)$(MANDIR)/man1
 	install -m 644 include/mdldm/*.h $(DESTDIR)$(INCLUDEDIR)/mdldm/
 	install -m 755 $(INSTALL_LIBOUT)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.so
@@ -246,12 +252,13 @@ install: install-build ## install library, headers, plug-ins, programs, manual p
 	install -m 755 $(INSTALL_LIBOUT)/mdldm/*.so $(DESTDIR)$(LIBDIR)/mdldm/
 	install -m 755 $(INSTALL_BUILD)/bin/* $(DESTDIR)$(BINDIR)/
 	install -m 644 $(INSTALL_BUILD)/man/* $(DESTDIR)$(MANDIR)/man1/
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|; s|@CORE_LIBS@|$(CORE_LIBS)|' pkgconfig/mdldm.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
+	$(SUBSTITUTE) pkgconfig/mdldm.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
+	for f in mdldm-config mdldm-config-version; do $(SUBSTITUTE) pkgconfig/$$f.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/mdldm/$$f.cmake || exit 1; done
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/libmdldm.so $(DESTDIR)$(LIBDIR)/libmdldm.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libmdldm.a $(DESTDIR)$(LIBDIR)/pkgconfig/mdldm.pc
-	rm -rf $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm
+	rm -rf $(DESTDIR)$(LIBDIR)/mdldm $(DESTDIR)$(LIBDIR)/cmake/mdldm $(DESTDIR)$(INCLUDEDIR)/mdldm
 	rm -f $(foreach p,$(PROGRAMS),$(DESTDIR)$(BINDIR)/$(subst _,-,$(p)) $(DESTDIR)$(MANDIR)/man1/$(subst _,-,$(p)).1)
 
 .PHONY: deb
