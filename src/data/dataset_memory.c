@@ -26,6 +26,9 @@ static mdldm_status check(mdldm__env *env, const arrays *a)
     if (a->n < 1 || a->n > (int64_t)1 << 32)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "a data set of %lld images makes no sense; 1 or more "
                             "are right", (long long)a->n);
+    if (a->height < 1 || a->width < 1)
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT, "an image of %lld x %lld pixels makes no sense; sides "
+                            "of 1 or more are right", (long long)a->width, (long long)a->height);
     MDLDM__TRY(mdldm__image_check_size(env, "in memory", a->height, a->width));
     for (int64_t i = 0; a->labels != NULL && i < a->n; i++)
         if (a->labels[i] < 0 || a->labels[i] >= 1000000)

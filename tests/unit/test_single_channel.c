@@ -299,7 +299,7 @@ static void nonsense_is_refused(void **state)
     bad[AREA + 5] = NAN;
     refused(NULL, 2, SIDE, ok, NULL, NULL, MDLDM_ERROR_INVALID_ARGUMENT, "NULL");
     refused(db, 0, SIDE, ok, NULL, NULL, MDLDM_ERROR_INVALID_ARGUMENT, "0 images");
-    refused(db, 2, 0, ok, NULL, NULL, MDLDM_ERROR_FORMAT, "16 x 0");
+    refused(db, 2, 0, ok, NULL, NULL, MDLDM_ERROR_INVALID_ARGUMENT, "16 x 0");
     refused(db, 2, SIDE, negative, NULL, NULL, MDLDM_ERROR_INVALID_ARGUMENT, "label 1 is -1");
     refused(db, 2, SIDE, ok, "a", NULL, MDLDM_ERROR_INVALID_ARGUMENT, "only 1 classes");
     refused(db, 2, SIDE, ok, "a//b", NULL, MDLDM_ERROR_INVALID_ARGUMENT, "single '/'");

@@ -115,7 +115,7 @@ void caller_options(caller *c)
     const char *text = NULL;
     int32_t i = mdldm_option_index("train_batch_size");
 
-    caller_say("mdldm_option_count", "%s", mdldm_option_count() >= 70 ? "no fewer than there were" : "FEWER THAN THERE WERE");
+    caller_say("mdldm_option_count", "%s", mdldm_option_count() >= 89 ? "no fewer than there were" : "FEWER THAN THERE WERE");
     caller_say("mdldm_option_index", "%s, unknown: %d", i >= 0 ? "known" : "UNKNOWN", (int)mdldm_option_index("no_such_option"));
     caller_say("mdldm_option_key", "%s", mdldm_option_key(i));
     caller_say("mdldm_option_type_of", "%d", (int)mdldm_option_type_of(i));
@@ -154,6 +154,7 @@ int main(int argc, char **argv)
     caller_options(&c);
     caller_signal(&c);
     caller_images(&c);
+    caller_matrix(&c);
     caller_dataset(&c);
     caller_model(&c);
     caller_inference(&c);

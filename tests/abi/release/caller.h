@@ -29,6 +29,7 @@ void caller_context(caller *c); /* creates ctx */
 void caller_options(caller *c);
 void caller_signal(caller *c);
 void caller_images(caller *c); /* writes the folder "data" */
+void caller_matrix(caller *c);
 void caller_dataset(caller *c);
 void caller_model(caller *c);
 void caller_inference(caller *c);
