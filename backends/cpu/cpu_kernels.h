@@ -106,7 +106,8 @@ typedef struct mdldm__cpu_wgrad {
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_t, pad_l;
     int64_t dw_row;         /* floats from one o to the next */
     int32_t dtype, threads;
-    int32_t winograd;       /* 1: by Winograd's method; 3x3 of stride 1 only */
+    int32_t winograd;       /* 1: by Winograd's method; 3x3 of stride 1 only; */
+    int32_t operands;       /* then: of the products, MDLDM_F32 or, for a dtype of BF16, MDLDM_BF16 */
     const void *x, *dy;
     float *dw, *scratch;    /* mdldm__cpu_wgrad_sizes().floats */
 } mdldm__cpu_wgrad;

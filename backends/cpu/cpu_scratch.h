@@ -86,8 +86,9 @@ static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, in
 
 typedef struct mdldm__wgrad_sizes {
     int64_t points, dy_points;   /* of a tile of x, of dy */
-    int64_t down, across, tiles; /* of dy: along an image's sides, in all images */
-    int64_t chunk;               /* tiles taken together */
+    int64_t down, across;        /* tiles of dy along an image's sides */
+    int64_t tiles;               /* in all images; bf16 products: pairs of them */
+    int64_t chunk;               /* of these taken together */
     int64_t blocks, block_columns;
     int64_t x_floats, dy_floats, floats; /* of scratch */
 } mdldm__wgrad_sizes;
@@ -101,7 +102,9 @@ static inline mdldm__wgrad_sizes mdldm__cpu_wgrad_sizes(const mdldm__cpu_wgrad *
     int64_t block = MDLDM__WGRAD_BLOCK, pixels = a->n * a->ho * a->wo;
     int64_t rows = mdldm__cpu_ceil_div(a->oc, block);
     int64_t x_width = mdldm__cpu_ceil_div(a->ic, 32) * 32, dy_width = mdldm__cpu_ceil_div(a->oc, 16) * 16;
-    z.tiles = a->winograd ? a->n * z.down * z.across : a->dtype == MDLDM_BF16 ? (pixels + 1) / 2 : pixels;
+    int pairs = a->dtype == MDLDM_BF16 && (!a->winograd || a->operands == MDLDM_BF16);
+    z.tiles = a->winograd ? a->n * z.down * z.across : pixels;
+    z.tiles = pairs ? (z.tiles + 1) / 2 : z.tiles;
     int64_t fit = MDLDM__WGRAD_PANELS / (z.points * x_width + z.dy_points * dy_width) / 128 * 128;
     z.chunk = mdldm__cpu_ceil_div(z.tiles, mdldm__cpu_ceil_div(z.tiles, fit > 128 ? fit : 128));
     z.block_columns = mdldm__cpu_ceil_div(a->ic, block);

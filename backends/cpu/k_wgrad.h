@@ -5,8 +5,9 @@
  * forward Y = A^T[(G w G^T) (.) (B^T x B)]A has the gradient
  *     dw = G^T[sum over tiles (A dy A^T) (.) (B^T x B)]G,
  * a tile being 4x4 pixels of dy and the 6x6 of x under them: F(3x3,4x4), 36 products for 144. Each of
- * the 36 points is a matrix product over the tiles. All else is direct: a tile is a pixel of dy (of bf16:
- * two, which a word of k_gemm.h has), a point is a tap, and dy is the same for all of them.
+ * the 36 points is a matrix product over the tiles. All else is direct: a tile is a pixel of dy, a point is
+ * a tap, and dy is the same for all of them. Where the products are of bf16, a word of k_gemm.h holds two
+ * tiles, and "tile" below is that.
  *
  * Tiles are taken in chunks: all threads transform those of a chunk into panels, then each block of
  * 64x64 weights adds the chunk's products. What a block sums, and in which order, depends on the shape
@@ -17,8 +18,9 @@
 #include "k_gemm.h"
 #include "k_winograd_tile.h"
 
-#define WGRAD_DEPTH 128 /* tiles whose panels of x and dy stay in the first cache together */
+#define WGRAD_DEPTH 64  /* tiles whose panels of x and dy, and the next ones, stay in the first cache together */
 #define WGRAD_ROWS 16   /* channels in a panel of dy: a cache line a tile */
+#define WGRAD_TILE_ROWS (VL == 16 ? 8 : 4) /* of a register tile: a divisor of WGRAD_ROWS */
 #define WGRAD_SIZE(is_x) ((is_x) ? MDLDM__WGRAD_TILE + 2 : MDLDM__WGRAD_TILE)
 #define WGRAD_PART 32   /* tiles that a thread transforms at a time */
 
@@ -73,97 +75,146 @@ INLINE V wgrad_pixel(int inside, int32_t dtype, const wgrad_view *t, int row, in
     return v_get(t->data, dtype, t->origin + row * t->row + column * t->c + j, m);
 }
 
-/* The second half of a transform: rows of 6 points, and out, `point` floats apart. */
-INLINE void wgrad_put(float *to, int64_t point, const V out[6])
+/* What becomes of a transformed tile: its values themselves, or the lower (kept aside until the other one is
+ * there) and the upper half of words. */
+enum { WGRAD_WHOLE, WGRAD_LOWER, WGRAD_UPPER };
+
+/* Where 36 points go, `point` floats apart. */
+typedef struct wgrad_target {
+    float *to;
+    int64_t point;
+    V *lower; /* [36] */
+} wgrad_target;
+
+/* Each as bf16, low below high. */
+INLINE V wgrad_word(V low, V high)
+{
+#if defined(__AVX512BF16__)
+    VI lane;
+    for (int l = 0; l < VL; l++)
+        lane[l] = l | (l + VL) << 16;
+    return (V)_mm512_permutexvar_epi16((__m512i)lane, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+#else
+    return (V)(__builtin_convertvector(v_to_bf16(low), VU) | __builtin_convertvector(v_to_bf16(high), VU) << 16);
+#endif
+}
+
+/* The second half of a transform: row `row` of 6 points. */
+INLINE void wgrad_put(int half, const wgrad_target *t, int row, const V out[6])
 {
 #pragma GCC unroll 6
-    for (int column = 0; column < 6; column++)
-        v_store(to + column * point, out[column]);
+    for (int column = 0; column < 6; column++) {
+        int at = row * 6 + column;
+        if (half == WGRAD_LOWER)
+            t->lower[at] = out[column];
+        else
+            v_store(t->to + at * t->point, half == WGRAD_UPPER ? wgrad_word(t->lower[at], out[column]) : out[column]);
+    }
 }
 
 /* Channels j.. of one tile of x: B^T x B. */
-INLINE void wgrad_transform_x(int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m, float *to,
-                              int64_t point)
+INLINE void wgrad_transform_x(int half, int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m,
+                              const wgrad_target *to)
 {
-    V half[6][6]; /* [column][row] */
+    V rows[6][6]; /* [column][row] */
 #pragma GCC unroll 6
     for (int column = 0; column < 6; column++) {
         V in[6];
 #pragma GCC unroll 6
         for (int row = 0; row < 6; row++)
             in[row] = wgrad_pixel(inside, dtype, t, row, column, j, m);
-        wino_data(4, in, half[column]);
+        wino_data(4, in, rows[column]);
     }
 #pragma GCC unroll 6
     for (int row = 0; row < 6; row++) {
         V in[6], out[6];
 #pragma GCC unroll 6
         for (int column = 0; column < 6; column++)
-            in[column] = half[column][row];
+            in[column] = rows[column][row];
         wino_data(4, in, out);
-        wgrad_put(to + row * 6 * point, point, out);
+        wgrad_put(half, to, row, out);
     }
 }
 
 /* Channels j.. of one tile of dy: A dy A^T. */
-INLINE void wgrad_transform_dy(int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m, float *to,
-                               int64_t point)
+INLINE void wgrad_transform_dy(int half, int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m,
+                               const wgrad_target *to)
 {
-    V half[4][6]; /* [column][row] */
+    V rows[4][6]; /* [column][row] */
 #pragma GCC unroll 4
     for (int column = 0; column < 4; column++) {
         V in[4];
 #pragma GCC unroll 4
         for (int row = 0; row < 4; row++)
             in[row] = wgrad_pixel(inside, dtype, t, row, column, j, m);
-        wgrad_output(in, half[column]);
+        wgrad_output(in, rows[column]);
     }
 #pragma GCC unroll 6
     for (int row = 0; row < 6; row++) {
         V in[4], out[6];
 #pragma GCC unroll 4
         for (int column = 0; column < 4; column++)
-            in[column] = half[column][row];
+            in[column] = rows[column][row];
         wgrad_output(in, out);
-        wgrad_put(to + row * 6 * point, point, out);
+        wgrad_put(half, to, row, out);
     }
 }
 
-INLINE void wgrad_transform(int is_x, int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m,
-                            float *to, int64_t point)
+INLINE void wgrad_transform(int is_x, int half, int inside, int32_t dtype, const wgrad_view *t, int64_t j, int64_t m,
+                            const wgrad_target *to)
 {
     if (is_x)
-        wgrad_transform_x(inside, dtype, t, j, m, to, point);
+        wgrad_transform_x(half, inside, dtype, t, j, m, to);
     else
-        wgrad_transform_dy(inside, dtype, t, j, m, to, point);
+        wgrad_transform_dy(half, inside, dtype, t, j, m, to);
 }
 
-/* Where tile `index` of all lies. */
+/* Channels j.. of a tile or of two, t[0] and t[1]. */
+INLINE void wgrad_transform_word(int is_x, int pairs, int inside, int32_t dtype, const wgrad_view t[2], int64_t j,
+                                 int64_t m, float *out, int64_t point)
+{
+    V lower[36];
+    const wgrad_target to = {out, point, lower};
+    if (!pairs) {
+        wgrad_transform(is_x, WGRAD_WHOLE, inside, dtype, t, j, m, &to);
+        return;
+    }
+    wgrad_transform(is_x, WGRAD_LOWER, inside, dtype, t, j, m, &to);
+    wgrad_transform(is_x, WGRAD_UPPER, inside, dtype, t + 1, j, m, &to);
+}
+
+/* Where tile `index` of an image's and all images' lies: nowhere, if there is none. */
 INLINE wgrad_view wgrad_tile(int is_x, const mdldm__cpu_wgrad *a, const mdldm__wgrad_sizes *z,
                              int64_t index)
 {
     int64_t at = index % (z->down * z->across), image = index / (z->down * z->across);
     int64_t y = at / z->across * WGRAD_SIZE(0), x = at % z->across * WGRAD_SIZE(0);
+    if (image >= a->n)
+        return (wgrad_view){0};
     if (is_x)
         return wgrad_look(a->x, image, a->h, a->w, a->ic, y - a->pad_t, x - a->pad_l, WGRAD_SIZE(1));
     return wgrad_look(a->dy, image, a->ho, a->wo, a->oc, y, x, WGRAD_SIZE(0));
 }
 
 /* Tiles first.. (count of them) of channels [j, j + width) into their panel, from its tile `at` on. */
-INLINE void wgrad_fill(int is_x, int32_t dtype, const mdldm__cpu_wgrad *a, const mdldm__wgrad_sizes *z,
+INLINE void wgrad_fill(int is_x, int pairs, int32_t dtype, const mdldm__cpu_wgrad *a, const mdldm__wgrad_sizes *z,
                        int64_t first, int64_t count, int64_t j, int64_t width, float *to, int64_t point)
 {
     int64_t size = WGRAD_SIZE(is_x), c = is_x ? a->ic : a->oc, end = j + width < c ? j + width : c;
     for (int64_t index = first; index < first + count; index++, to += width) {
-        wgrad_view t = wgrad_tile(is_x, a, z, index);
-        int inside = t.top == 0 && t.left == 0 && t.bottom == size && t.right == size;
+        wgrad_view t[2];
+        int inside = 1;
+        for (int k = 0; k <= pairs; k++) {
+            t[k] = wgrad_tile(is_x, a, z, (index << pairs) + k);
+            inside &= t[k].top == 0 && t[k].left == 0 && t[k].bottom == size && t[k].right == size;
+        }
         for (int64_t i = j; i < end; i += VL)
             if (c - i < VL)
-                wgrad_transform(is_x, 0, dtype, &t, i, c - i, to + i - j, point);
+                wgrad_transform_word(is_x, pairs, 0, dtype, t, i, c - i, to + i - j, point);
             else if (inside)
-                wgrad_transform(is_x, 1, dtype, &t, i, VL, to + i - j, point);
+                wgrad_transform_word(is_x, pairs, 1, dtype, t, i, VL, to + i - j, point);
             else
-                wgrad_transform(is_x, 0, dtype, &t, i, VL, to + i - j, point);
+                wgrad_transform_word(is_x, pairs, 0, dtype, t, i, VL, to + i - j, point);
     }
 }
 
@@ -264,31 +315,51 @@ INLINE void wgrad_store(int64_t taps, const float *sums, int64_t rows, int64_t n
                 dw[o * dw_row + i * taps + tap] += sums[tap * MDLDM__WGRAD_SUMS + o * MDLDM__WGRAD_BLOCK + i];
 }
 
-/* Adds a chunk's `depth` tiles to one block of sums; dy, x: the block's first panels. dtype: of the
+/* One strip of a block of sums, `rows` channels of dy by `columns` of x, which t describes but for a and c.
+ * Meanwhile the operands of the next one come from the last cache: those of x by the first two tiles of rows,
+ * then dy's. */
+INLINE void wgrad_strip(int bf16, gemm_tile t, const float *dy, int64_t dy_panel, float *sums, int64_t rows,
+                        int64_t columns, const float *next_x, const float *next_dy)
+{
+    for (int64_t o = 0, i = 0; o < rows; o += WGRAD_TILE_ROWS, i++) {
+        int64_t left = rows - o < WGRAD_TILE_ROWS ? rows - o : WGRAD_TILE_ROWS;
+        t.a = dy + o / WGRAD_ROWS * dy_panel + o % WGRAD_ROWS;
+        t.c = sums + o * MDLDM__WGRAD_BLOCK;
+        t.ahead = (const char *)(i < 2 ? next_x + i * t.k * 16 : next_dy + (i - 2) * dy_panel);
+        gemm_full[bf16][(columns + VL - 1) / VL - 1][left - 1](&t);
+    }
+}
+
+/* Adds a chunk's `depth` tiles to one block of sums; dy, x: the block's first panels. bf16: of the
  * panels' words. */
-INLINE void wgrad_multiply(int32_t dtype, const mdldm__wgrad_sizes *z, const float *dy, const float *x,
-                           int64_t depth, int64_t rows, int64_t n, float *sums, int add)
+INLINE void wgrad_multiply(int bf16, const mdldm__wgrad_sizes *z, const float *dy, const float *x, int64_t depth,
+                           int64_t rows, int64_t n, float *sums, int add)
 {
     const int64_t x_point = z->chunk * GEMM_N + 16, dy_point = z->chunk * WGRAD_ROWS + 16;
-    mdldm__cpu_gemm g = {.a_m = 1, .a_k = WGRAD_ROWS, .b_k = GEMM_N, .c_m = MDLDM__WGRAD_BLOCK, .dtype = dtype};
+    const int64_t x_panel = z->points * x_point, dy_panel = z->dy_points * dy_point;
     for (int64_t p = 0; p < z->points; p++)
         for (int64_t k = 0; k < depth; k += WGRAD_DEPTH)
             for (int64_t j = 0; j < n; j += GEMM_N) {
-                const float *b = x + (j / GEMM_N * z->points + p) * x_point + k * GEMM_N;
+                gemm_tile t = {.b = x + j / GEMM_N * x_panel + p * x_point + k * GEMM_N,
+                               .a_m = 1,
+                               .a_k = WGRAD_ROWS,
+                               .b_k = GEMM_N,
+                               .c_m = MDLDM__WGRAD_BLOCK,
+                               .k = depth - k < WGRAD_DEPTH ? depth - k : WGRAD_DEPTH,
+                               .lanes = VL,
+                               .add = add || k > 0};
+                int64_t q = k + WGRAD_DEPTH < depth ? p : p + 1, next = q > p ? 0 : k + WGRAD_DEPTH;
+                const float *a = dy + p % z->dy_points * dy_point + k * WGRAD_ROWS;
+                const float *next_x = j + GEMM_N < n ? (const float *)t.b + x_panel : x + q * x_point + next * GEMM_N;
                 /* Panels are zero up to whole vectors, and so are the sums. */
-                int64_t columns = n - j < GEMM_N ? mdldm__cpu_ceil_div(n - j, VL) * VL : GEMM_N;
-                g.k = depth - k < WGRAD_DEPTH ? depth - k : WGRAD_DEPTH;
-                g.add = add || k > 0;
-                for (int64_t o = 0; o < rows; o += WGRAD_ROWS) {
-                    g.m = rows - o < WGRAD_ROWS ? rows - o : WGRAD_ROWS;
-                    g.a = dy + (o / WGRAD_ROWS * z->dy_points + p % z->dy_points) * dy_point + k * WGRAD_ROWS;
-                    gemm_strip(&g, b, sums + p * MDLDM__WGRAD_SUMS + o * MDLDM__WGRAD_BLOCK + j, columns);
-                }
+                wgrad_strip(bf16, t, a, dy_panel, sums + p * MDLDM__WGRAD_SUMS + j, rows,
+                            n - j < GEMM_N ? n - j : GEMM_N, next_x,
+                            dy + q % z->dy_points * dy_point + next * WGRAD_ROWS);
             }
 }
 
 /* `count` tiles from first + begin on into panel number `panel`: those of x, then those of dy. */
-INLINE void wgrad_panel(int32_t dtype, const mdldm__cpu_wgrad *a, const mdldm__wgrad_sizes *z, int64_t first,
+INLINE void wgrad_panel(int pairs, int32_t dtype, const mdldm__cpu_wgrad *a, const mdldm__wgrad_sizes *z, int64_t first,
                         int64_t begin, int64_t count, int64_t panel, float *x, float *dy)
 {
     const int64_t x_point = z->chunk * GEMM_N + 16, dy_point = z->chunk * WGRAD_ROWS + 16;
@@ -296,16 +367,16 @@ INLINE void wgrad_panel(int32_t dtype, const mdldm__cpu_wgrad *a, const mdldm__w
     float *to_x = x + panel * z->points * x_point + begin * GEMM_N;
     float *to_dy = dy + y * z->dy_points * dy_point + begin * WGRAD_ROWS;
     if (a->winograd && y < 0)
-        wgrad_fill(1, dtype, a, z, first + begin, count, panel * GEMM_N, GEMM_N, to_x, x_point);
+        wgrad_fill(1, pairs, dtype, a, z, first + begin, count, panel * GEMM_N, GEMM_N, to_x, x_point);
     else if (a->winograd)
-        wgrad_fill(0, dtype, a, z, first + begin, count, y * WGRAD_ROWS, WGRAD_ROWS, to_dy, dy_point);
+        wgrad_fill(0, pairs, dtype, a, z, first + begin, count, y * WGRAD_ROWS, WGRAD_ROWS, to_dy, dy_point);
     else if (y < 0)
         wgrad_copy(1, dtype, a, first + begin, count, panel * GEMM_N, GEMM_N, to_x, x_point);
     else
         wgrad_copy(0, dtype, a, first + begin, count, y * WGRAD_ROWS, WGRAD_ROWS, to_dy, dy_point);
 }
 
-INLINE void wgrad_run(int32_t dtype, const mdldm__cpu_wgrad *a)
+INLINE void wgrad_run(int pairs, int32_t dtype, const mdldm__cpu_wgrad *a)
 {
     const mdldm__wgrad_sizes z = mdldm__cpu_wgrad_sizes(a);
     const int64_t x_panel = z.points * (z.chunk * GEMM_N + 16), dy_panel = z.dy_points * (z.chunk * WGRAD_ROWS + 16);
@@ -319,7 +390,7 @@ INLINE void wgrad_run(int32_t dtype, const mdldm__cpu_wgrad *a)
 #pragma omp for schedule(dynamic)
         for (int64_t i = 0; i < panels * parts; i++) {
             int64_t begin = i % parts * WGRAD_PART;
-            wgrad_panel(dtype, a, &z, first, begin, depth - begin < WGRAD_PART ? depth - begin : WGRAD_PART,
+            wgrad_panel(pairs, dtype, a, &z, first, begin, depth - begin < WGRAD_PART ? depth - begin : WGRAD_PART,
                         i / parts, x, dy);
         }
 #pragma omp for schedule(dynamic)
@@ -329,7 +400,7 @@ INLINE void wgrad_run(int32_t dtype, const mdldm__cpu_wgrad *a)
             int64_t rows = a->oc - o < MDLDM__WGRAD_BLOCK ? a->oc - o : MDLDM__WGRAD_BLOCK;
             int64_t n = a->ic - i < MDLDM__WGRAD_BLOCK ? a->ic - i : MDLDM__WGRAD_BLOCK;
             float *own = sums + (z.chunk < z.tiles ? block : omp_get_thread_num()) * z.points * MDLDM__WGRAD_SUMS;
-            wgrad_multiply(a->winograd ? MDLDM_F32 : dtype, &z, dy + o / WGRAD_ROWS * dy_panel,
+            wgrad_multiply(pairs, &z, dy + o / WGRAD_ROWS * dy_panel,
                            x + i / GEMM_N * x_panel, depth, rows, n, own, first > 0);
             if (first + depth < z.tiles)
                 continue;
@@ -346,8 +417,10 @@ INLINE void wgrad_run(int32_t dtype, const mdldm__cpu_wgrad *a)
 
 static void k_wgrad(const mdldm__cpu_wgrad *a)
 {
-    if (a->dtype == MDLDM_BF16)
-        wgrad_run(MDLDM_BF16, a);
+    if (a->dtype == MDLDM_F32)
+        wgrad_run(0, MDLDM_F32, a);
+    else if (a->winograd && a->operands == MDLDM_F32)
+        wgrad_run(0, MDLDM_BF16, a);
     else
-        wgrad_run(MDLDM_F32, a);
+        wgrad_run(1, MDLDM_BF16, a);
 }

@@ -17,8 +17,10 @@
 #include "../support/test_host.h"
 
 /* Relative to the largest gradient. Observed: 1.6e-6 with AVX-512, 1.8e-6 with AVX2, 1.9e-6 without
- * either (Winograd), for bf16 as well, whose numbers are the same in both and summed in float. */
+ * either (Winograd). bf16 inputs are the same numbers in both and their products exact, but Winograd's method
+ * rounds transformed ones to bf16 where the processor multiplies such: 1.6e-2 then. */
 #define TOLERANCE 5e-6
+#define TOLERANCE_BF16 4e-2
 
 enum { RANDOM_SHAPES = 40 };
 
@@ -173,11 +175,12 @@ static void check_shape(const wgrad_shape *s, int32_t act, int32_t flags, double
     run_wgrad(list[0], s, act, 0, 1, dw[0], db[0]);
     for (int k = 1; k < backends; k++) {
         run_wgrad(list[k], s, act, flags, 1, dw[1], db[1]);
-        double d = fmax(difference(dw[1], dw[0], weight_count(s)), difference(db[1], db[0], s->oc));
-        worst[act] = fmax(worst[act], d);
-        if (!(d <= TOLERANCE)) {
+        double weights = difference(dw[1], dw[0], weight_count(s)), bias = difference(db[1], db[0], s->oc);
+        worst[act] = fmax(worst[act], fmax(weights, bias));
+        if (!(weights <= (act == MDLDM_BF16 && flags == 0 ? TOLERANCE_BF16 : TOLERANCE)) || !(bias <= TOLERANCE)) {
             print_shape(s, act);
-            fail_msg("%s differs from the reference by %.3g of the largest gradient", list[k]->name, d);
+            fail_msg("%s differs from the reference by %.3g of the largest gradient (bias: %.3g)", list[k]->name,
+                     weights, bias);
         }
         for (int32_t threads = 2; threads <= 5; threads += 3) {
             run_wgrad(list[k], s, act, flags, threads, dw[2], db[2]);
