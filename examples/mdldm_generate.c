@@ -33,6 +33,7 @@ static const cli_program program = {
                "them together, a row per class.",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
+    .needed = " model_path ",
     .scopes = MDLDM_SCOPE_SAMPLE,
     .inference = 1,
 };
@@ -321,20 +322,15 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (cli_text(&c, "model_path")[0] == '\0') {
-        code = cli_usage_error(&c, "--model_path is missing: the model that mdldm-train wrote");
-    } else {
-        generation g = { .c = &c };
-
-        cli_catch_interrupt(&c, 1);
-        code = run(&g);
-        sheet_free(&g.grid);
-        free(g.grey);
-        free(g.rgb);
-        mdldm_dataset_free(g.real);
-        mdldm_sampler_free(g.sampler);
-        mdldm_model_free(g.model);
-    }
+    generation g = { .c = &c };
+    cli_catch_interrupt(&c, 1);
+    code = run(&g);
+    sheet_free(&g.grid);
+    free(g.grey);
+    free(g.rgb);
+    mdldm_dataset_free(g.real);
+    mdldm_sampler_free(g.sampler);
+    mdldm_model_free(g.model);
     cli_end(&c);
     return code;
 }

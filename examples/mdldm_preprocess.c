@@ -14,6 +14,7 @@ static const cli_program program = {
                "structure. An unreadable image is named and skipped, or stops the run under --strict.",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
+    .needed = " raw_data_dir processed_data_dir ",
     .scopes = MDLDM_SCOPE_DATASET,
     .hide = " random_flip seed center_crop image_mode colormap db_floor db_ceiling ", /* images here are cropped at the centre */
 };
@@ -26,14 +27,8 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (cli_text(&c, "raw_data_dir")[0] == '\0') {
-        code = cli_usage_error(&c, "--raw_data_dir is missing: where the images are");
-    } else if (cli_text(&c, "processed_data_dir")[0] == '\0') {
-        code = cli_usage_error(&c, "--processed_data_dir is missing: where the PNGs shall go");
-    } else {
-        cli_catch_interrupt(&c, 0);
-        code = preprocess_run(&c, cli_text(&c, "raw_data_dir"), cli_text(&c, "processed_data_dir"));
-    }
+    cli_catch_interrupt(&c, 0);
+    code = preprocess_run(&c, cli_text(&c, "raw_data_dir"), cli_text(&c, "processed_data_dir"));
     cli_end(&c);
     return code;
 }

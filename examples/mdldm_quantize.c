@@ -21,6 +21,7 @@ static const cli_program program = {
                "programs take it like any model; it cannot be trained.",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
+    .needed = " model_path output ",
     .scopes = MDLDM_SCOPE_QUANTIZE,
 };
 
@@ -117,19 +118,12 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (cli_text(&c, "model_path")[0] == '\0') {
-        code = cli_usage_error(&c, "--model_path is missing: the model that mdldm-train wrote");
-    } else if (cli_text(&c, "output")[0] == '\0') {
-        code = cli_usage_error(&c, "--output is missing: where the quantised model shall go");
-    } else {
-        quantization q = { .c = &c };
-
-        cli_catch_interrupt(&c, 1);
-        code = run(&q);
-        mdldm_dataset_free(q.data);
-        mdldm_model_free(q.quantized);
-        mdldm_model_free(q.model);
-    }
+    quantization q = { .c = &c };
+    cli_catch_interrupt(&c, 1);
+    code = run(&q);
+    mdldm_dataset_free(q.data);
+    mdldm_model_free(q.quantized);
+    mdldm_model_free(q.model);
     cli_end(&c);
     return code;
 }

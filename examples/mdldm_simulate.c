@@ -45,6 +45,7 @@ static const cli_program program = {
                "cadence, arm swing and build; their walks vary by a few percent.",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
+    .needed = " output_dir ",
 };
 
 typedef struct person {
@@ -363,12 +364,8 @@ int main(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (cli_text(&c, "output_dir")[0] == '\0') {
-        code = cli_usage_error(&c, "--output_dir is missing: where the pictures shall go");
-    } else {
-        cli_catch_interrupt(&c, 0);
-        code = simulate(&c);
-    }
+    cli_catch_interrupt(&c, 0);
+    code = simulate(&c);
     cli_end(&c);
     return code;
 }

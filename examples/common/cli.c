@@ -232,6 +232,23 @@ static int read_arguments(cli *c, int argc, char **argv)
     return -1;
 }
 
+/* A flag that the program cannot do without: its help says what it is, up to "; needed". */
+static int check_needed(const cli *c)
+{
+    char padded[80];
+
+    for (int i = 0; i < c->program->own_count; i++) {
+        const cli_flag *f = &c->program->own[i];
+
+        snprintf(padded, sizeof padded, " %s ", f->key);
+        if (c->program->needed != NULL && strstr(c->program->needed, padded) != NULL &&
+            (c->own_value[i] == NULL || c->own_value[i][0] == '\0')) {
+            return cli_usage_error(c, "--%s is missing: %.*s", f->key, (int)strcspn(f->help, ";"), f->help);
+        }
+    }
+    return -1;
+}
+
 static void print_log(void *user, int32_t level, const char *text)
 {
     const cli *c = user;
@@ -307,6 +324,10 @@ static int start(cli *c, int argc, char **argv)
     if (common_truth(c, VERSION)) {
         printf("%s %s\n", c->program->name, mdldm_version());
         return 0;
+    }
+    code = check_needed(c);
+    if (code >= 0) {
+        return code;
     }
     c->quiet = common_truth(c, QUIET);
     c->verbose = common_truth(c, VERBOSE);

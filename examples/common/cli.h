@@ -21,6 +21,7 @@ typedef struct cli_program {
     const char *positional;     /* "PATH" when one argument without a key is taken, else NULL */
     const cli_flag *own;
     int own_count;
+    const char *needed;         /* own flags that must be given, each in blanks: " model_path output " */
     int scopes;        /* flags of the option table to take, mdldm_option_scope bits */
     const char *hide;  /* keys of the table left out, each in blanks: " num_classes class_names " */
     const char *defaults; /* other defaults than the table's: " key=value key=value " */

@@ -64,7 +64,10 @@ verdict "make install" installs
 shopt -s nullglob
 for list in debian/*.install; do
     while read -r pattern target; do
-        [ -z "${target:-}" ] || continue # from the source tree
+        if [ -n "${target:-}" ]; then # from the source tree
+            [ -e "$pattern" ] || echo "$list: there is no $pattern"
+            continue
+        fi
         found=0
         for path in "$work/root/"$pattern; do
             found=1

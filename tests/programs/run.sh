@@ -73,6 +73,10 @@ check "train says which flag is missing" needs train --output_dir
 check "train-vqvae says which flag is missing" needs train-vqvae --output_dir
 check "generate says which flag is missing" needs generate --model_path
 check "quantize says which flag is missing" needs quantize --model_path
+second_needed() { run 2 quantize --model_path x && err "output is missing: the quantised model directory$"; }
+check "quantize says so of the second one, and what it is" second_needed
+quantize_help() { run 0 quantize --help && out "^Quantising:" && out "--range_method"; }
+check "quantize --help lists the options of quantising" quantize_help
 backend() { run 1 info --backend nosuch && err "nosuch"; }
 check "an unknown backend is an error" backend
 
