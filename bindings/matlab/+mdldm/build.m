@@ -52,11 +52,6 @@ function value = pkg_config(name)
 end
 
 function build_octave(sources, include, lib, own)
-  started = pwd();
-  work = tempname();
-  mkdir(work);
-  tidy = onCleanup(@() leave(started, work));
-  cd(work); % objects of several sources fall into the current folder
   where = {['-I', include], ['-L', lib], '-lmdldm', ['-Wl,-rpath,', lib], '-ldl', '-lpthread'};
   args = [{'--mex'}, own.Flags, where, {'-o', fullfile(own.OutputDir, 'mdldm_mex.mex')}, sources];
   if own.Verbose
@@ -68,13 +63,6 @@ function build_octave(sources, include, lib, own)
   if status ~= 0
     error('mdldm:build', 'the compiler failed (mdldm.build(''Verbose'', true) shows its commands):\n%s', output);
   end
-end
-
-function leave(folder, work)
-  cd(folder);
-  confirm = confirm_recursive_rmdir(false);
-  rmdir(work, 's');
-  confirm_recursive_rmdir(confirm);
 end
 
 function build_matlab(sources, include, lib, own)
