@@ -16,4 +16,6 @@ if [ -z "$python" ]; then
     python=$venv/bin/python
 fi
 "$python" tests/interop/compare_names.py lib/libmdldm.so.0
+"$python" tests/interop/check_python.py
+tests/interop/python_package.sh
 exec "$python" tests/interop/check_interop.py "$@"

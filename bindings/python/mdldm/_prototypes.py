@@ -89,6 +89,10 @@ status denoise_step handle handle array i64 i64 i64 array i64 i64
 status scheduler_step handle handle array array i64 i64 i64 i64 i64 array
 status generate handle handle i64 i64 i64 array i64 array size
 status dataset_open handle text handle out
+status dataset_from_db handle array i64 i64 i64 array text handle out
+status dataset_from_rgb8 handle array i64 i64 i64 array text handle out
+i32 dataset_channels handle
+status dataset_db_range handle handle f64* f64*
 void dataset_free handle
 i64 dataset_count handle
 i64 dataset_skipped handle
@@ -100,6 +104,10 @@ status dataset_read handle handle i64 array size
 status dataset_read_rgb8 handle handle i64 array size
 status image_read handle text array size i64* i64*
 status image_write handle text array i64 i64
+status image_read_grey8 handle text array size i64* i64*
+status image_write_grey8 handle text array i64 i64
+status pixels_to_grey8 handle array i64 i64 i64 array size
+status grey8_to_pixels handle array i64 i64 i64 array size
 status pixels_to_rgb8 handle array i64 i64 i64 array size
 status rgb8_to_pixels handle array i64 i64 i64 array size
 status spectrogram handle array i64 f64 handle array size i64* i64*

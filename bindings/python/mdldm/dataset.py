@@ -2,7 +2,9 @@
 """Data sets: a folder or zip of images whose sub-folders are the persons, or arrays, or the Hugging Face hub."""
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -11,10 +13,10 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 import numpy
 
 from . import _arrays
-from ._arrays import Floats, Integers
+from ._arrays import Bytes, Floats, Integers
 from ._handle import Handle
 from ._library import encode_path, lib, text
-from .context import Context, current
+from .context import Context, current, for_facts
 from .images import Path, Pictures, to_images, write_image
 from .options import OPTIONS, Options, takes_options
 
@@ -37,10 +39,8 @@ class Dataset(Handle):
     def open(cls, path: Path, context: Optional[Context] = None, **options: Any) -> "Dataset":
         """A folder, or a .zip file, of PNG and JPEG images; sub-folders are classes."""
         context = context or current()
-        resolution = options.get("resolution")
         with Options(context, options, "dataset") as handle:
-            return cls(context.make(cls, "dataset_open", encode_path(path), handle),
-                       int(OPTIONS["resolution"].default if resolution is None else resolution))
+            return cls(context.make(cls, "dataset_open", encode_path(path), handle), _resolution(options))
 
     from_folder = open
     from_zip = open
@@ -51,12 +51,35 @@ class Dataset(Handle):
                     class_names: Optional[Sequence[str]] = None, context: Optional[Context] = None,
                     **options: Any) -> "Dataset":
         """Images uint8 [n, h, w, 3] (or a list of such, of any sizes), or pixels [n, 3, h, w], with a label for
-        each: a number or a name. They are written as PNG files to a temporary folder, which goes with the data
-        set."""
-        labels = [None] * len(images) if labels is None else list(labels)
-        if len(labels) != len(images):
-            raise ValueError(f"{len(images)} images, but {len(labels)} labels; one for each would be right")
-        return cls._from_pairs(zip(images, labels), class_names, context, options)
+        each: a number or a name. Items are in order of their labels. Images of one size are kept in memory, others
+        as PNG files in a temporary folder, which goes with the data set."""
+        context = context or current()
+        labels = _labels_of(images, labels)
+        rgb = _one_size(images, context)
+        if rgb is None:
+            return cls._from_pairs(zip(images, labels), class_names, context, options)
+        return cls._from_memory("dataset_from_rgb8", rgb, labels, class_names, context, options)
+
+    @classmethod
+    @takes_options("dataset")
+    def from_db(cls, db: Any, labels: Optional[Iterable[Any]] = None, class_names: Optional[Sequence[str]] = None,
+                context: Optional[Context] = None, **options: Any) -> "Dataset":
+        """Matrices in dB, float32 [n, rows, columns], row 0 at the top, for models of one channel (image_mode="L"),
+        with a label for each. db_floor and db_ceiling say what becomes -1 and 1."""
+        array = _arrays.as_array(db)
+        if array.dtype.kind not in "fiu" or array.ndim != 3:
+            raise ValueError(f"db: {array.dtype} {list(array.shape)}; float32 [n, rows, columns] would be right")
+        return cls._from_memory("dataset_from_db", numpy.ascontiguousarray(array, dtype=numpy.float32),
+                                _labels_of(array, labels), class_names, context or current(), options)
+
+    @classmethod
+    def _from_memory(cls, call: str, array: Any, labels: Sequence[Any], class_names: Optional[Sequence[str]],
+                     context: Context, options: Dict[str, Any]) -> "Dataset":
+        numbers, names = _numbered(labels, class_names)
+        with Options(context, options, "dataset") as handle:
+            pointer = context.make(cls, call, _arrays.address(array), *array.shape[:3], _arrays.address(numbers),
+                                   names, handle)
+        return cls(pointer, _resolution(options))
 
     @classmethod
     def _from_pairs(cls, pairs: Iterable[Tuple[Any, Any]], class_names: Optional[Sequence[str]],
@@ -121,6 +144,18 @@ class Dataset(Handle):
         return [text(self._ask("dataset_class_name", i)) or "" for i in range(self._ask("dataset_class_count"))]
 
     @property
+    def channels(self) -> int:
+        """3, or 1 with image_mode "L" and of matrices."""
+        return int(self._ask("dataset_channels"))
+
+    @property
+    def db_range(self) -> Tuple[float, float]:
+        """(db_floor, db_ceiling): what pixels -1 and 1 mean; NotFound where that was not said."""
+        floor, ceiling = ctypes.c_double(), ctypes.c_double()
+        for_facts().call("dataset_db_range", self, ctypes.byref(floor), ctypes.byref(ceiling))
+        return floor.value, ceiling.value
+
+    @property
     def labels(self) -> Integers:
         """int64 [n]; -1 without classes."""
         return numpy.array([self._ask("dataset_item_label", i) for i in range(len(self))], numpy.int64)
@@ -131,8 +166,8 @@ class Dataset(Handle):
         return [text(self._ask("dataset_item_name", i)) or "" for i in range(len(self))]
 
     def read(self, index: int, context: Optional[Context] = None, out: Any = None) -> Floats:
-        """The item as pixels [3, resolution, resolution], preprocessed."""
-        pixels = _arrays.output(out, (3, self.resolution, self.resolution))
+        """The item as pixels [channels, resolution, resolution], preprocessed."""
+        pixels = _arrays.output(out, (self.channels, self.resolution, self.resolution))
         (context or current()).call("dataset_read", self, self._index(index), _arrays.address(pixels), pixels.size)
         return pixels if out is None else out
 
@@ -161,6 +196,57 @@ def _remove_here(process: int, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _resolution(options: Dict[str, Any]) -> int:
+    value = options.get("resolution")
+    return int(OPTIONS["resolution"].default if value is None else value)
+
+
+def _labels_of(images: Any, labels: Optional[Iterable[Any]]) -> List[Any]:
+    known = [None] * len(images) if labels is None else list(labels)
+    if len(known) != len(images):
+        raise ValueError(f"{len(images)} images, but {len(known)} labels; one for each would be right")
+    return known
+
+
+def _natural(name: str) -> List[Any]:
+    """ID_2 before ID_10, as folders are ordered."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.findall(r"[0-9]+|[^0-9]", name)]
+
+
+def _numbered(labels: Sequence[Any], class_names: Optional[Sequence[str]]) -> Tuple[Optional[Integers],
+                                                                                     Optional[bytes]]:
+    """Labels as numbers, and the names of the classes as the library takes them."""
+    if all(label is None for label in labels):
+        return None, None
+    if class_names is None and all(isinstance(label, str) for label in labels):
+        class_names = sorted(set(labels), key=_natural)
+    for name in class_names or ():
+        _check_name(name)
+    names = list(class_names or ())
+    missing = [label for label in labels if isinstance(label, str) and label not in names]
+    if missing:
+        raise ValueError(f"label {missing[0]!r} is not among the class names {', '.join(names) or '(none)'}")
+    numbers = [names.index(label) if isinstance(label, str) else int(label) for label in labels]
+    return numpy.array(numbers, numpy.int64), "/".join(names).encode() if names else None
+
+
+def _check_name(name: str) -> None:
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"class name {name!r} cannot be a folder's; a plain name would be right")
+
+
+def _one_size(images: Any, context: Context) -> Optional[Bytes]:
+    """uint8 [n, h, w, 3] where all images have one size, without a copy of such an array; else None."""
+    if not isinstance(images, (list, tuple)):
+        array = _arrays.as_array(images)
+        if array.ndim == 4:
+            return numpy.ascontiguousarray(array if _arrays.is_images(array) else to_images(array, context))
+    converted = [_rgb(image, context) for image in images]
+    if not converted or len({image.shape for image in converted}) != 1 or converted[0].ndim != 3:
+        return None
+    return numpy.stack(converted)
+
+
 def _class_folder(label: Any, class_names: Optional[Sequence[str]]) -> str:
     """Folders are sorted by name, so numbers get leading zeros."""
     if label is None:
@@ -168,8 +254,7 @@ def _class_folder(label: Any, class_names: Optional[Sequence[str]]) -> str:
     if class_names is not None and not isinstance(label, str):
         label = class_names[int(label)]
     if isinstance(label, str):
-        if not label or label in (".", "..") or "/" in label or "\0" in label:
-            raise ValueError(f"class name {label!r} cannot be a folder's; a plain name would be right")
+        _check_name(label)
         return label
     return f"{int(label):06d}"
 

@@ -43,6 +43,8 @@ class Model(Handle):
     weight_bytes: int
     timestep_groups: int
     scaling_factor: float
+    db_floor: float
+    db_ceiling: float
     autoencoder_class: str
     unet_class: str
     scheduler_class: str
@@ -127,9 +129,9 @@ class Model(Handle):
         return macs.value, size.value
 
     def encode(self, images: Any, context: Optional[Context] = None, out: Any = None) -> Floats:
-        """Images (uint8 [n, h, w, 3]) or pixels -> latents [n, c, h/f, w/f], scaled, not quantised."""
+        """Images (uint8 [n, h, w, 3]; [n, h, w] for one channel) or pixels -> latents [n, c, h/f, w/f], scaled, not quantised."""
         context = context or current()
-        pixels = to_pixels(images, context)
+        pixels = to_pixels(images, context, self.image_channels)
         n, _, h, w = pixels.shape
         f = self.latent_factor
         latent = _arrays.output(out, (n, self.latent_channels, h // f, w // f))
@@ -194,7 +196,9 @@ class Model(Handle):
                  width: Optional[int] = None, first_index: int = 0, batch_size: int = 4, pixels: bool = False,
                  progress: Union[Progress, bool, None] = None, context: Optional[Context] = None,
                  **options: Any) -> Any:
-        """New images: uint8 [count, height, width, 3], or with pixels=True float32 [count, 3, height, width].
+        """New images: uint8 [count, height, width, 3], or with pixels=True float32 [count, 3, height, width]. Of a
+        model of one channel uint8 [count, height, width] or float32 [count, 1, height, width]; pixels_to_db makes dB
+        of the latter.
 
         labels: a class name or number for all, or one for each image. Image k depends on the seed and
         first_index + k alone, whatever batch_size is. progress=True shows a tqdm bar."""

@@ -72,8 +72,8 @@ class Sampler(Handle):
 
     def generate(self, count: int, height: int, width: int, labels: Any = None, first_index: int = 0,
                  out: Any = None, context: Optional[Context] = None) -> Floats:
-        """Noise, all steps, decode: pixels [count, 3, height, width]."""
-        pixels = _arrays.output(out, (count, 3, height, width))
+        """Noise, all steps, decode: pixels [count, channels, height, width]."""
+        pixels = _arrays.output(out, (count, self.model.image_channels, height, width))
         labels = self.model.labels(labels, count)
         (context or current()).call("generate", self, count, height, width, _arrays.address(labels),
                                     first_index, _arrays.address(pixels), pixels.size)

@@ -165,7 +165,7 @@ class Callbacks(unittest.TestCase):
         self.assertFalse(sampler._finalizer.alive or context._finalizer.alive)
 
     def test_a_forked_child_leaves_the_handles_alone(self):
-        images = [numpy.zeros((32, 32, 3), numpy.uint8)] * 2
+        images = [numpy.zeros((size, size, 3), numpy.uint8) for size in (32, 33)]
         data = mdldm.Dataset.from_arrays(images, resolution=32)
         self.model.generate(1, "ID_1", num_inference_steps=2)
         pid = os.fork()

@@ -135,5 +135,5 @@ class Models(unittest.TestCase):
         pictures = self.model.generate(2, "ID_1", num_inference_steps=2)
         for shown in (pictures, pictures[0], mdldm.sheet(pictures), mdldm.to_images(self.model.encode(self.images))):
             self.assertEqual(shown._repr_png_()[:4], b"\x89PNG")
-        self.assertIsNone(pictures[0, 0]._repr_png_())  # a row of colours is no picture
+        self.assertIsNone(pictures[0, 0, 0]._repr_png_())  # a colour is no picture
         self.assertIn("UNet2DModel", repr(self.model))
