@@ -120,6 +120,10 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(filter %.o,$^) $(LIBOUT)/libmdldm.a $(CORE_LIBS) $(TEST_LIBS) -lcmocka -o $@
 
+CFLAGS_test_host_process := -fopenmp
+$(BUILD)/tests/unit/test_host_process: TEST_LIBS := -fopenmp
+$(BUILD)/tests/unit/test_dlopen: $(LIBOUT)/libmdldm.so.$(SOVERSION)
+
 # Tests of the cpu plug-in's kernels take the tables of all instruction sets themselves.
 $(BUILD)/tests/backend/test_k_%: TEST_LIBS := -fopenmp
 $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c backends/cpu/cpu_products_*.c))
@@ -193,8 +197,8 @@ asan: ## all test programs under AddressSanitizer and UndefinedBehaviorSanitizer
 
 .PHONY: tsan
 tsan: ## the threaded tests under ThreadSanitizer
-	$(MAKE) -j$(JOBS) BUILD=build/tsan LIBOUT=build/tsan/lib OPT='-O1 -g' SAN='-fsanitize=thread' build/tsan/tests/unit/test_loader
-	tests/run.sh /nonexistent build/tsan/tests/unit/test_loader
+	$(MAKE) -j$(JOBS) BUILD=build/tsan LIBOUT=build/tsan/lib OPT='-O1 -g' SAN='-fsanitize=thread' build/tsan/tests/unit/test_loader build/tsan/tests/unit/test_threads
+	tests/run.sh /nonexistent build/tsan/tests/unit/test_loader build/tsan/tests/unit/test_threads
 
 .PHONY: valgrind
 valgrind: ## the test programs under valgrind, reference backend only

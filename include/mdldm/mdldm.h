@@ -15,7 +15,10 @@
  *  - Capacities are counted in elements, not bytes.
  *  - The library never prints, exits, aborts or installs signal handlers. Without callbacks it is silent.
  *  - Strings returned by the library live as long as the handle they came from, unless said otherwise.
- *  - After fork() use the library in the parent only.
+ *  - After fork() use the library in the parent only: a child may leave or become another program.
+ *  - A host may use OpenMP and BLAS itself; its numbers of threads are left alone. dlopen and dlclose may alternate
+ *    without end: a plug-in stays mapped from its first use on, and OpenMP's idle threads, which belong to the
+ *    thread that called, wait for its next call and end when it ends.
  */
 #ifndef MDLDM_H
 #define MDLDM_H

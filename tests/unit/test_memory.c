@@ -77,6 +77,38 @@ static void train_model(const char *backend, const char *folder)
     mdldm_context_free(ctx);
 }
 
+/* All a program does: matrices from memory, a new model, a step of each stage, new images. */
+static void whole_life(const char *backend, const char *folder)
+{
+    enum { COUNT = 6, AREA = 4 * SIDE * SIDE };
+    static float pixels[PIXELS], db[COUNT * AREA];
+    mdldm_context *ctx = train_context(backend);
+    mdldm_options *o = train_options(ctx, (const char *const[]){"validation_fraction", "0", "image_mode", "L",
+                                                                "num_inference_steps", "2", "label_dropout", "0",
+                                                                "model_config_name_or_path", folder, NULL});
+    mdldm_model *m = NULL;
+    mdldm_dataset *d = NULL;
+    mdldm_sampler *s = NULL;
+    for (int i = 0; i < COUNT * AREA; i++)
+        db[i] = -(float)(i % 41);
+    must(ctx, mdldm_model_create(ctx, o, &m));
+    must(ctx, mdldm_dataset_from_db(ctx, db, COUNT, 2 * SIDE, 2 * SIDE, NULL, NULL, o, &d));
+    for (int stage = MDLDM_STAGE_AUTOENCODER; stage <= MDLDM_STAGE_DIFFUSION; stage++) {
+        mdldm_trainer *t = NULL;
+        must(ctx, mdldm_trainer_create(ctx, stage, m, d, o, &t));
+        must(ctx, mdldm_trainer_step(ctx, t));
+        must(ctx, mdldm_trainer_update_model(ctx, t));
+        mdldm_trainer_free(t);
+    }
+    must(ctx, mdldm_sampler_create(ctx, m, o, &s));
+    must(ctx, mdldm_generate(ctx, s, 1, 2 * SIDE, 2 * SIDE, NULL, 0, pixels, PIXELS));
+    mdldm_sampler_free(s);
+    mdldm_dataset_free(d);
+    mdldm_model_free(m);
+    mdldm_options_free(o);
+    mdldm_context_free(ctx);
+}
+
 static void rounds_leave_nothing(void (*work)(const char *backend, const char *folder), const char *what,
                                  const char *folder, int rounds)
 {
@@ -124,8 +156,18 @@ static void training(void **state)
     temp_dir_remove(folder);
 }
 
+static void create_train_generate_free(void **state)
+{
+    (void)state;
+    char *folder = temp_dir_make();
+    small_model_configs(folder, small_vq_config);
+    rounds_leave_nothing(whole_life, "create, train, generate", folder, 125); /* 100 of them measured */
+    temp_dir_remove(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(loading_and_running), cmocka_unit_test(training)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(loading_and_running), cmocka_unit_test(training),
+                                       cmocka_unit_test(create_train_generate_free)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
