@@ -4,6 +4,7 @@ function images = decode_codes(m, codes, varargin)
 % SPDX-License-Identifier: MIT
   [own, pairs, hooks] = mdldm.internal.parse(varargin, struct('Output', 'uint8'));
   mdldm.internal.none(pairs, 'mdldm.decode_codes');
-  images = mdldm.internal.call(hooks, 'decode_codes', mdldm.internal.handle_of(m, 'Model'), codes, ...
-                               mdldm.internal.bytes(own.Output));
+  h = mdldm.internal.handle_of(m, 'Model');
+  [bytes, range] = mdldm.internal.output(own.Output, @() mdldm.internal.model_range(m));
+  images = mdldm.internal.to_db(mdldm.internal.call(hooks, 'decode_codes', h, codes, bytes), range);
 end

@@ -7,7 +7,7 @@ function images = generate(m, varargin)
 %                 from 1000000 * label
 %   'Size'        pixels, one number or [height width] (the model's resolution)
 %   'BatchSize'   images made at once (16): speed and memory, not the images
-%   'Output'      'uint8', or 'single': pixels from -1 to 1
+%   'Output'      'uint8', 'single': pixels from -1 to 1, or 'dB': matrices of a model that knows its range
 %   'Progress'    @(stage, done, total), 'Log' @(level, text); an error in them ends the call
 % All else is the library's: 'Seed', 'Scheduler', 'NumInferenceSteps', 'GuidanceScale', ...;
 % mdldm.options('sample') lists them.
@@ -16,7 +16,8 @@ function images = generate(m, varargin)
   [own, pairs, hooks] = mdldm.internal.parse(varargin, own);
   h = mdldm.internal.handle_of(m, 'Model');
   side = mdldm.internal.sides(own.Size, m);
+  [bytes, range] = mdldm.internal.output(own.Output, @() mdldm.internal.model_range(m));
   images = mdldm.internal.call(hooks, 'generate', h, pairs, own.Count, side(1), side(2), ...
-                               mdldm.internal.labels(m.ClassNames, own.Class), own.FirstIndex, own.BatchSize, ...
-                               mdldm.internal.bytes(own.Output));
+                               mdldm.internal.labels(m.ClassNames, own.Class), own.FirstIndex, own.BatchSize, bytes);
+  images = mdldm.internal.to_db(images, range);
 end

@@ -1,7 +1,7 @@
 function [m, record] = train(stage, data, varargin)
 % mdldm.train  Trains a model: m = mdldm.train(stage, data, Name, Value, ...)
 %   stage  'autoencoder' (stage 1), or 'diffusion' (stage 2, on the latents of an autoencoder)
-%   data   folder or .zip whose sub-folders are the classes, or a mdldm.Dataset
+%   data   folder or .zip whose sub-folders are the classes, or a mdldm.Dataset (which can hold dB matrices)
 %   m      the trained model; record: struct of row vectors, record.step and record.<metric>, NaN where a step
 %          has no such value
 %
@@ -21,9 +21,10 @@ function [m, record] = train(stage, data, varargin)
   [own, pairs, hooks] = mdldm.internal.parse(varargin, own);
   stage = mdldm.internal.text(stage);
   calls = {'Progress', own.Progress, 'Log', own.Log};
-  [for_data, for_model, for_trainer] = deal_out(pairs, stage);
-  if ~isa(data, 'mdldm.Dataset')
-    data = mdldm.Dataset(mdldm.internal.text(data), for_data, hooks);
+  opened = isa(data, 'mdldm.Dataset');
+  [for_data, for_model, for_trainer] = deal_out(pairs, stage, opened, ~isempty(own.Model));
+  if ~opened
+    data = mdldm.Dataset(for_data, hooks, 'dataset', mdldm.internal.text(data));
   end
   m = own.Model;
   if isempty(m)
@@ -97,7 +98,7 @@ function record = append(record, r)
 end
 
 % Each option to the calls whose scopes have it; one that nobody knows to the trainer, which refuses it.
-function [for_data, for_model, for_trainer] = deal_out(pairs, stage)
+function [for_data, for_model, for_trainer] = deal_out(pairs, stage, opened, modelled)
   if ~any(strcmp(stage, {'autoencoder', 'diffusion'}))
     error('mdldm:invalid_argument', 'the stage should be ''autoencoder'' or ''diffusion''');
   end
@@ -118,6 +119,11 @@ function [for_data, for_model, for_trainer] = deal_out(pairs, stage)
       scopes = strsplit(table(k).scopes, ', ');
       takes = [any(strcmp(scopes, mine{1})); any(strcmp(scopes, mine{2})); any(ismember(scopes, mine(3:4)))];
     end
+    if any(takes) && ~any(takes & [~opened; ~modelled; true]) && ~(takes(1) && takes(2))
+      whose = {'data set', 'model'};
+      error('mdldm:invalid_argument', 'option %s is the %s''s, which is there already: it comes too late', pairs{1, i}, ...
+            whose{find(takes, 1)});
+    end
     if takes(1)
       for_data(:, end + 1) = pairs(:, i); %#ok<AGROW>
     end
@@ -132,6 +138,12 @@ end
 
 function m = new_model(stage, data, pairs, calls)
   given = lower(strrep(pairs(1, :), '_', ''));
+  if data.Channels == 1 && ~any(strcmp(given, 'imagemode'))
+    pairs(:, end + 1) = {'image_mode'; 'L'};
+  end
+  if ~any(strcmp(given, 'resolution'))
+    pairs(:, end + 1) = {'resolution'; data.Resolution};
+  end
   if strcmp(stage, 'autoencoder')
     pairs(:, end + 1) = {'components'; 'autoencoder'};
   else

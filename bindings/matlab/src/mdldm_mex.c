@@ -31,6 +31,7 @@ static const struct {
     { "denoise_step", mex_cmd_denoise_step, 1 },
     { "generate", mex_cmd_generate, 1 },
     { "dataset", mex_cmd_dataset, 1 },
+    { "dataset_from", mex_cmd_dataset_from, 1 },
     { "dataset_read", mex_cmd_dataset_read, 1 },
     { "image_read", mex_cmd_image_read, 1 },
     { "image_write", mex_cmd_image_write, 1 },

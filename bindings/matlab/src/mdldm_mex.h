@@ -120,6 +120,7 @@ mdldm_status mex_cmd_noise(mex_call *c);
 mdldm_status mex_cmd_denoise_step(mex_call *c);
 mdldm_status mex_cmd_generate(mex_call *c);
 mdldm_status mex_cmd_dataset(mex_call *c);
+mdldm_status mex_cmd_dataset_from(mex_call *c);
 mdldm_status mex_cmd_dataset_read(mex_call *c);
 mdldm_status mex_cmd_image_read(mex_call *c);
 mdldm_status mex_cmd_image_write(mex_call *c);

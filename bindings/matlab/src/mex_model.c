@@ -139,9 +139,10 @@ mdldm_status mex_cmd_info(mex_call *c)
                                          "num_train_timesteps", "weight_bytes", "timestep_groups" };
     static const char *const texts[] = { "autoencoder_class", "unet_class", "scheduler_class", "prediction_type",
                                          "autoencoder_config", "unet_config", "scheduler_config" };
+    static const char *const numbers[] = { "scaling_factor", "db_floor", "db_ceiling" }; /* those it has */
     mdldm_status s = mex_want(c, 1, 1);
     mdldm_model *m = s == MDLDM_OK ? mex_handle_get(c, 0, MEX_MODEL) : NULL;
-    double scale = 0.0;
+    double value = 0.0;
 
     if (m == NULL) {
         return MDLDM_ERROR_INVALID_ARGUMENT;
@@ -152,17 +153,19 @@ mdldm_status mex_cmd_info(mex_call *c)
         mxSetField(info, 0, whole[i], mxCreateDoubleScalar((double)mex_fact(m, whole[i])));
     }
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        const char *value = "";
+        const char *text = "";
 
-        if (mdldm_model_get_string(mex_context(), m, texts[i], &value) != MDLDM_OK) {
-            value = "";
+        if (mdldm_model_get_string(mex_context(), m, texts[i], &text) != MDLDM_OK) {
+            text = "";
         }
         mxAddField(info, texts[i]);
-        mxSetField(info, 0, texts[i], mex_string(value));
+        mxSetField(info, 0, texts[i], mex_string(text));
     }
-    if (mdldm_model_get_double(mex_context(), m, "scaling_factor", &scale) == MDLDM_OK) {
-        mxAddField(info, "scaling_factor");
-        mxSetField(info, 0, "scaling_factor", mxCreateDoubleScalar(scale));
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (mdldm_model_get_double(mex_context(), m, numbers[i], &value) == MDLDM_OK) {
+            mxAddField(info, numbers[i]);
+            mxSetField(info, 0, numbers[i], mxCreateDoubleScalar(value));
+        }
     }
     int64_t classes = mex_fact(m, "num_classes");
     mxArray *names = mxCreateCellMatrix(1, (mwSize)classes);

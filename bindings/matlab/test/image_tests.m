@@ -103,10 +103,10 @@ function note = reads_data(env)
   d = mdldm.dataset(folder, 'Resolution', 16);
   check(d.Count == 16 && d.Skipped == 0 && isequal(d.ClassNames, {'ID_1', 'ID_2'}), 'count or classes');
   check(isequal(d.Labels, [zeros(1, 8) ones(1, 8)]), 'labels');
-  pictures = mdldm.read(d, [1 10], 16);
+  pictures = mdldm.read(d, [1 10]);
   check(isequal(pictures(:, :, :, 1), mdldm.read_image(fullfile(folder, d.Names{1}))), 'image 1');
   check(isequal(pictures(:, :, :, 2), mdldm.read_image(fullfile(folder, d.Names{10}))), 'image 10');
-  check_error('mdldm:invalid_argument', '.', @() mdldm.read(d, 17, 16));
+  check_error('mdldm:invalid_argument', '.', @() mdldm.read(d, 17));
   check_error('mdldm:not_found', '.', @() mdldm.dataset(fullfile(env.work, 'nothing_here')));
   note = '';
 end

@@ -5,6 +5,8 @@ function tests = train_tests()
     'both stages train, save and generate', @both_stages
     'Ctrl-C between two steps is as if nothing had happened', @interrupted_step
     'a run that was interrupted and resumed equals one that was not', @resumed
+    'dB matrices in memory train a model that gives dB matrices', @from_memory
+    'pictures in memory are those of a folder', @pictures_in_memory
     'training options are checked, VaePath is asked for', @training_errors
     'a trainer steps, validates and reports', @by_hand
     'eight bits: quantize_unet gives a model that generates', @eight_bits
@@ -90,6 +92,45 @@ function note = resumed(env)
   m = mdldm.train('diffusion', small_data(env), list{:}, 'OutputDir', broken, 'ResumeFromCheckpoint', "latest");
   z = reshape(single(sin(1:8 * 8 * 3)), [8 8 3]);
   check(isequal(mdldm.predict(m, z, 500, 'Class', 1), mdldm.predict(whole, z, 500, 'Class', 1)), 'other weights');
+  note = '';
+end
+
+function note = from_memory(~)
+  [x, y] = meshgrid(1:16, 1:16);
+  db = zeros(16, 16, 1, 12);
+  for k = 1:12
+    db(:, :, 1, k) = -50 + 45 * exp(-(y - 4 - 6 * mod(k, 2) - 2 * sin(x / 3 + k)) .^ 2 / 4);
+  end
+  list = few_steps(20);
+  d = mdldm.dataset(db, 'Labels', mod(0:11, 2), 'ClassNames', {'anna', "bert"}, list{1:2}, 'DbFloor', -50, 'DbCeiling', 0);
+  check(d.Count == 12 && d.Channels == 1 && isequal(d.ClassNames, {'anna', 'bert'}) && isequal(d.DbRange, [-50 0]), 'facts');
+  place = 1 + str2double(regexp(d.Names{2}, '\d+$', 'match', 'once'));
+  worst = max(max(abs(mdldm.read(d, 2, 'Output', 'dB') - db(:, :, 1, place))));
+  check(d.Labels(2) == mod(place - 1, 2) && worst < 1e-4, 'item 2 is off by %g dB', worst);
+  list = [list {'Preset', 'tiny', 'LearningRate', 2e-3}];
+  vq = mdldm.train('autoencoder', d, list{3:end});
+  info = mdldm.info(vq);
+  check(info.image_channels == 1 && info.db_floor == -50 && info.db_ceiling == 0, 'the model');
+  z = mdldm.encode(vq, db(:, :, :, 1:2), 'Input', 'dB');
+  check(isequal(z, mdldm.encode(vq, mdldm.db_to_pixels(db(:, :, :, 1:2), -50, 0))), 'latents');
+  back = mdldm.decode(vq, z, 'Output', 'dB');
+  check(isequal(size(back), [16 16 1 2]) && all(back(:) >= -50 & back(:) <= 0), 'dB');
+  check(mean(abs(back(:) - reshape(db(:, :, :, 1:2), [], 1))) < 12, 'nothing was learnt');
+  check_error('mdldm:invalid_argument', 'comes too late', @() mdldm.train('autoencoder', d, 'Strict', 1));
+  check_error('mdldm:invalid_argument', 'Labels', @() mdldm.dataset(db, 'Labels', [0 1 2]));
+  check_error('mdldm:invalid_argument', '\[H W 1 N\]', @() mdldm.dataset(zeros(4, 4, 3)));
+  note = sprintf(' (off by %.1f dB on average)', mean(abs(back(:) - reshape(db(:, :, :, 1:2), [], 1))));
+end
+
+function note = pictures_in_memory(env)
+  d = mdldm.dataset(small_data(env), 'Resolution', 16);
+  pictures = mdldm.read(d, 1:16);
+  names = d.ClassNames(d.Labels + 1);
+  e = mdldm.dataset(pictures, 'Labels', names, 'Resolution', 16);
+  check(isequal(e.ClassNames, d.ClassNames) && isequal(e.Labels, d.Labels) && e.Channels == 3, 'labels');
+  check(isequal(mdldm.read(e, 1:16), pictures) && isempty(e.DbRange), 'pictures');
+  check_error('mdldm:unsupported', 'dB', @() mdldm.read(e, 1, 'Output', 'dB'));
+  check_error('mdldm:invalid_argument', 'for arrays', @() mdldm.dataset(small_data(env), 'Labels', 1));
   note = '';
 end
 
