@@ -111,9 +111,10 @@ $(BUILD)/man/%.1: $(BUILD)/bin/%
 	mv $@.new $@
 
 .PHONY: docs
-docs: $(LIBOUT)/libmdldm.so.$(SOVERSION) ## make docs/API.md from the header and docs/OPTIONS.md from the option table
+docs: $(LIBOUT)/libmdldm.so.$(SOVERSION) ## make docs/API.md from the header, docs/OPTIONS.md and Python's keyword types from the option table
 	python3 docs/gen/api_md.py include/mdldm/mdldm.h lib/symbols-in-versions > docs/API.md
 	python3 docs/gen/options_md.py $< include/mdldm/mdldm.h > docs/OPTIONS.md
+	MDLDM_LIBRARY=$< PYTHONPATH=bindings/python /usr/bin/python3 docs/gen/python_keywords.py > bindings/python/mdldm/_keywords.py
 
 # ---- tests ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/libmdldm.a

@@ -57,5 +57,6 @@ class InternalError(MdldmError, RuntimeError):
     status = Status.ERROR_INTERNAL
 
 
-BY_STATUS: Dict[int, Type[MdldmError]] = {c.status: c for c in (InvalidArgument, OutOfMemory, InputOutputError, FormatError, Unsupported,
-                                   NotFound, Unavailable, Cancelled, NumericError, CapacityError, InternalError)}
+BY_STATUS: Dict[int, Type[MdldmError]] = {
+    c.status: c for c in (InvalidArgument, OutOfMemory, InputOutputError, FormatError, Unsupported, NotFound,
+                          Unavailable, Cancelled, NumericError, CapacityError, InternalError)}

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy
 
@@ -19,6 +19,11 @@ from ._library import encode_path, lib, text
 from .context import Context, current, for_facts
 from .images import Path, Pictures, to_images, write_image
 from .options import OPTIONS, Options, takes_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._keywords import DatasetKeywords
 
 
 class Dataset(Handle):
@@ -36,7 +41,7 @@ class Dataset(Handle):
 
     @classmethod
     @takes_options("dataset")
-    def open(cls, path: Path, context: Optional[Context] = None, **options: Any) -> "Dataset":
+    def open(cls, path: Path, context: Optional[Context] = None, **options: Unpack[DatasetKeywords]) -> "Dataset":
         """A folder, or a .zip file, of PNG and JPEG images; sub-folders are classes."""
         context = context or current()
         with Options(context, options, "dataset") as handle:
@@ -49,7 +54,7 @@ class Dataset(Handle):
     @takes_options("dataset")
     def from_arrays(cls, images: Any, labels: Optional[Iterable[Any]] = None,
                     class_names: Optional[Sequence[str]] = None, context: Optional[Context] = None,
-                    **options: Any) -> "Dataset":
+                    **options: Unpack[DatasetKeywords]) -> "Dataset":
         """Images uint8 [n, h, w, 3] (or a list of such, of any sizes), or pixels [n, 3, h, w], with a label for
         each: a number or a name. Items are in order of their labels. Images of one size are kept in memory, others
         as PNG files in a temporary folder, which goes with the data set."""
@@ -63,7 +68,7 @@ class Dataset(Handle):
     @classmethod
     @takes_options("dataset")
     def from_db(cls, db: Any, labels: Optional[Iterable[Any]] = None, class_names: Optional[Sequence[str]] = None,
-                context: Optional[Context] = None, **options: Any) -> "Dataset":
+                context: Optional[Context] = None, **options: Unpack[DatasetKeywords]) -> "Dataset":
         """Matrices in dB, float32 [n, rows, columns], row 0 at the top, for models of one channel (image_mode="L"),
         with a label for each. db_floor and db_ceiling say what becomes -1 and 1."""
         array = _arrays.as_array(db)
@@ -74,7 +79,7 @@ class Dataset(Handle):
 
     @classmethod
     def _from_memory(cls, call: str, array: Any, labels: Sequence[Any], class_names: Optional[Sequence[str]],
-                     context: Context, options: Dict[str, Any]) -> "Dataset":
+                     context: Context, options: Mapping[str, Any]) -> "Dataset":
         numbers, names = _numbered(labels, class_names)
         with Options(context, options, "dataset") as handle:
             pointer = context.make(cls, call, _arrays.address(array), *array.shape[:3], _arrays.address(numbers),
@@ -83,7 +88,7 @@ class Dataset(Handle):
 
     @classmethod
     def _from_pairs(cls, pairs: Iterable[Tuple[Any, Any]], class_names: Optional[Sequence[str]],
-                    context: Optional[Context], options: Dict[str, Any]) -> "Dataset":
+                    context: Optional[Context], options: Mapping[str, Any]) -> "Dataset":
         context = context or current()
         folder = tempfile.mkdtemp(prefix="mdldm-")
         try:
@@ -104,7 +109,7 @@ class Dataset(Handle):
     def from_hub(cls, name: Any, config: Optional[str] = None, split: str = "train",
                  image_column: Optional[str] = None, label_column: Optional[str] = None,
                  cache_dir: Optional[Path] = None, context: Optional[Context] = None,
-                 **options: Any) -> "Dataset":
+                 **options: Unpack[DatasetKeywords]) -> "Dataset":
         """A Hugging Face data set by name, through the package ``datasets``; one that is loaded already
         (``datasets.Dataset``) is taken as it is."""
         try:
@@ -196,7 +201,7 @@ def _remove_here(process: int, folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _resolution(options: Dict[str, Any]) -> int:
+def _resolution(options: Mapping[str, Any]) -> int:
     value = options.get("resolution")
     return int(OPTIONS["resolution"].default if value is None else value)
 

@@ -19,6 +19,9 @@ from .options import Options, takes_options
 from .sampler import Sampler
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._keywords import ModelKeywords, QuantizeKeywords, SampleKeywords
     from .dataset import Dataset
 
 
@@ -62,7 +65,7 @@ class Model(Handle):
 
     @classmethod
     @takes_options("model")
-    def create(cls, context: Optional[Context] = None, **options: Any) -> "Model":
+    def create(cls, context: Optional[Context] = None, **options: Unpack[ModelKeywords]) -> "Model":
         """A new model with random weights."""
         context = context or current()
         with Options(context, options, "model") as handle:
@@ -129,7 +132,8 @@ class Model(Handle):
         return macs.value, size.value
 
     def encode(self, images: Any, context: Optional[Context] = None, out: Any = None) -> Floats:
-        """Images (uint8 [n, h, w, 3]; [n, h, w] for one channel) or pixels -> latents [n, c, h/f, w/f], scaled, not quantised."""
+        """Images (uint8 [n, h, w, 3]; [n, h, w] for one channel) or pixels -> latents [n, c, h/f, w/f], scaled,
+        not quantised."""
         context = context or current()
         pixels = to_pixels(images, context, self.image_channels)
         n, _, h, w = pixels.shape
@@ -195,7 +199,7 @@ class Model(Handle):
     def generate(self, count: int = 1, labels: Any = None, height: Optional[int] = None,
                  width: Optional[int] = None, first_index: int = 0, batch_size: int = 4, pixels: bool = False,
                  progress: Union[Progress, bool, None] = None, context: Optional[Context] = None,
-                 **options: Any) -> Any:
+                 **options: Unpack[SampleKeywords]) -> Any:
         """New images: uint8 [count, height, width, 3], or with pixels=True float32 [count, 3, height, width]. Of a
         model of one channel uint8 [count, height, width] or float32 [count, 1, height, width]; pixels_to_db makes dB
         of the latter.
@@ -226,7 +230,7 @@ class Model(Handle):
 
     @takes_options("quantize")
     def quantize_unet(self, dataset: Optional[Dataset] = None, context: Optional[Context] = None,
-                      **options: Any) -> "Model":
+                      **options: Unpack[QuantizeKeywords]) -> "Model":
         """A copy of the model whose UNet computes its large layers in eight bits. Ranges are measured on
         denoising trajectories, and on noised images of the data set where one is given."""
         context = context or current()

@@ -131,6 +131,8 @@ def takes_options(*scopes: str) -> Callable[[_Function], _Function]:
         own += [inspect.Parameter(o.key, inspect.Parameter.KEYWORD_ONLY, default=o.default, annotation=o.type)
                 for o in listed if o.key not in names]
         setattr(function, "__signature__", signature.replace(parameters=own))
+        kinds = {key: kind for key, kind in function.__annotations__.items() if key != "options"}
+        function.__annotations__ = {**kinds, **{o.key: o.type for o in listed if o.key not in names}}
         lines = "\n".join("    " + option.describe() for option in listed if option.key not in names)
         function.__doc__ = inspect.cleandoc(function.__doc__ or "") + "\n\nOptions:\n" + lines
         return function

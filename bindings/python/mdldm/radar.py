@@ -4,7 +4,7 @@ rows are Doppler frequencies, the highest first, columns are time."""
 from __future__ import annotations
 
 import ctypes
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from ._arrays import Bytes, Floats
 from ._library import lib, text
 from .context import Context, current
 from .options import Options, takes_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._keywords import SpectrogramKeywords
 
 Doubles = NDArray[numpy.float64]
 
@@ -38,7 +43,8 @@ def _samples(iq: Any) -> Floats:
 
 
 @takes_options("spectrogram")
-def spectrogram(iq: Any, sample_rate: float, context: Optional[Context] = None, **options: Any) -> Floats:
+def spectrogram(iq: Any, sample_rate: float, context: Optional[Context] = None,
+                **options: Unpack[SpectrogramKeywords]) -> Floats:
     """Short-time Fourier transform of radar samples at sample_rate (in Hz) -> dB [rows, columns]."""
     context = context or current()
     samples = _samples(iq)
@@ -54,7 +60,7 @@ def spectrogram(iq: Any, sample_rate: float, context: Optional[Context] = None, 
 
 @takes_options("spectrogram")
 def spectrogram_axes(count: int, sample_rate: float, context: Optional[Context] = None,
-                     **options: Any) -> Tuple[Doubles, Doubles]:
+                     **options: Unpack[SpectrogramKeywords]) -> Tuple[Doubles, Doubles]:
     """(frequency of each row in Hz, time of each column in s) of a spectrogram of count samples."""
     context = context or current()
     rows, columns = ctypes.c_int64(), ctypes.c_int64()

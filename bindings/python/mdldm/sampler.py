@@ -12,6 +12,9 @@ from .context import Context, current
 from .options import Options, takes_options
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._keywords import SampleKeywords
     from .model import Model
 
 
@@ -21,7 +24,7 @@ class Sampler(Handle):
     _free = lib.mdldm_sampler_free
 
     @takes_options("sample")
-    def __init__(self, model: Model, context: Optional[Context] = None, **options: Any) -> None:
+    def __init__(self, model: Model, context: Optional[Context] = None, **options: Unpack[SampleKeywords]) -> None:
         """A sampler of the model."""
         context = context or current()
         with Options(context, options, "sample") as handle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Iterator, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Union
 
 from ._constants import Stage
 from ._handle import Handle
@@ -13,6 +13,11 @@ from .context import Context, current
 from .dataset import Dataset
 from .model import Model
 from .options import OPTIONS, Options, takes_options
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._keywords import TrainKeywords
 
 _STAGES: Dict[Any, Stage] = {"autoencoder": Stage.AUTOENCODER, "diffusion": Stage.DIFFUSION,
                              1: Stage.AUTOENCODER, 2: Stage.DIFFUSION}
@@ -26,7 +31,7 @@ class Trainer(Handle):
 
     @takes_options("train", "vq", "diffusion")
     def __init__(self, stage: Union[str, int], model: Model, dataset: Dataset,
-                 context: Optional[Context] = None, **options: Any) -> None:
+                 context: Optional[Context] = None, **options: Unpack[TrainKeywords]) -> None:
         """A trainer of the model on the data set."""
         if stage not in _STAGES:
             raise ValueError(f"stage {stage!r}: 'autoencoder' (1) or 'diffusion' (2) would be right")

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The tables: prototypes, constants and options against the header and the library."""
+import contextlib
 import inspect
+import io
 import os
 import re
+import runpy
 import unittest
 
 import numpy
@@ -47,6 +50,12 @@ class Table(unittest.TestCase):
             for c_type, python_type in zip(types, declared):
                 self.assertIn(python_type, [_prototypes._TYPES[k] for k in kinds[c_type]], f"{name}: {c_type}")
 
+    def test_keyword_types_are_up_to_date(self):
+        with contextlib.redirect_stdout(io.StringIO()) as made:
+            runpy.run_path(os.path.join(ROOT, "docs", "gen", "python_keywords.py"))
+        with open(os.path.join(os.path.dirname(mdldm.__file__), "_keywords.py"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), made.getvalue(), "make docs writes it anew")
+
     def test_constants_are_the_headers(self):
         """Each value of each enumeration, and none besides."""
         values = {}
@@ -72,6 +81,7 @@ class Table(unittest.TestCase):
             self.assertIs(parameters[option.key].annotation, option.type)
             self.assertIn(option.help, mdldm.Model.generate.__doc__)
         self.assertNotIn("learning_rate", parameters)
+        self.assertIs(mdldm.Model.generate.__annotations__["num_inference_steps"], int)
 
 
 class Options(unittest.TestCase):
