@@ -35,6 +35,7 @@ extern const mdldm__conv_algorithm *const mdldm__conv_algorithms[];
 extern const mdldm__conv_algorithm mdldm__conv_few_rows; /* cpu_conv_rows.c */
 extern const mdldm__conv_algorithm mdldm__conv_winograd4, mdldm__conv_winograd2, mdldm__conv_winograd2_bf16,
     mdldm__conv_winograd4_bf16, mdldm__conv_resampled;   /* cpu_conv_winograd.c */
+extern const mdldm__conv_algorithm mdldm__conv_product;  /* cpu_conv_product.c */
 extern const mdldm__conv_algorithm mdldm__conv_onednn;   /* cpu_conv_onednn.c: every job but resampled ones */
 
 /* Multiply-accumulates a second that costs are reckoned with: one core with two 16-lane F32 FMA a cycle

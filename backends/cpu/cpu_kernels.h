@@ -112,6 +112,28 @@ typedef struct mdldm__cpu_wgrad {
     float *dw, *scratch;    /* mdldm__cpu_wgrad_sizes().floats */
 } mdldm__cpu_wgrad;
 
+/* dst[n][ho][wo][oc] = convolution as one matrix product, + bias + residual (k_product.h). */
+typedef struct mdldm__cpu_product {
+    int64_t n, h, w, ho, wo, oc;
+    int64_t ic[2]; /* of each source; the second may have 0 */
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_t, pad_l;
+    int32_t dtype, threads;
+    const void *src[2];
+    const void *packed;   /* mdldm__cpu_product_packed words */
+    const float *bias;    /* [oc], or NULL */
+    const void *residual; /* as dst; may be dst itself, or NULL */
+    void *dst;
+    float *scratch; /* threads times mdldm__cpu_product_private, and 16 to align */
+} mdldm__cpu_product;
+
+/* Canonical weights [oc][ic of both sources][taps] that are to be packed for it. */
+typedef struct mdldm__cpu_product_weights {
+    const float *values; /* of the first input channel wanted */
+    int64_t oc, ic[2], taps, row; /* row: floats from one output to the next */
+    int32_t dtype;
+    int32_t turned; /* for the data gradient of a 1x1 kernel: from oc to ic[0] channels */
+} mdldm__cpu_product_weights;
+
 struct mdldm__adamw_constants; /* store_host.h */
 
 typedef struct mdldm__cpu_kernels {
@@ -120,6 +142,8 @@ typedef struct mdldm__cpu_kernels {
     int32_t q8_block;    /* output channels that packed eight-bit weights hold side by side */
 
     void (*gemm)(const mdldm__cpu_gemm *g);
+    void (*product)(const mdldm__cpu_product *a);
+    void (*product_pack)(float *out, const mdldm__cpu_product_weights *w, int32_t threads);
 
     /* ---- elementwise over count elements ---- */
     void (*silu)(void *y, const void *x, int32_t dtype, int64_t count, int32_t threads);

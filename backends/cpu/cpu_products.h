@@ -7,12 +7,23 @@
 #include "cpu_vec.h"
 
 #include "k_gemm.h"
+#include "k_product.h"
 #include "k_wgrad.h"
 #include "k_winograd.h"
 
 void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g)
 {
     k_gemm(g);
+}
+
+void ISA_SYMBOL(mdldm__product_)(const mdldm__cpu_product *a)
+{
+    k_product(a);
+}
+
+void ISA_SYMBOL(mdldm__product_pack_)(float *out, const mdldm__cpu_product_weights *w, int32_t threads)
+{
+    k_product_pack(out, w, threads);
 }
 
 void ISA_SYMBOL(mdldm__wgrad_)(const mdldm__cpu_wgrad *a)

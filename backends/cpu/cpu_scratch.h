@@ -76,6 +76,29 @@ static inline int64_t mdldm__cpu_attention_scratch(int64_t n, int64_t tokens, in
     return rows * d * (backward ? 4 : 2) + (backward ? 2 * rows : n * heads) + 64;
 }
 
+/* Convolutions as matrix products (k_product.h): rows, words of depth and strips of columns of a block, so
+ * that a strip's weights stay in the first level and the rest in the second. */
+#define MDLDM__PRODUCT_ROWS 112
+#define MDLDM__PRODUCT_DEPTH 192
+#define MDLDM__PRODUCT_STRIPS 8
+
+/* Floats. Of one thread: sums, and a copy of the rows. */
+static inline int64_t mdldm__cpu_product_private(int64_t lanes)
+{
+    return MDLDM__PRODUCT_ROWS * (MDLDM__PRODUCT_DEPTH + MDLDM__PRODUCT_STRIPS * 2 * lanes);
+}
+
+/* Words of 32 bits; pairs of bf16 are filled up in each source. */
+static inline int64_t mdldm__cpu_product_packed(const mdldm__cpu_product_weights *w, int64_t lanes)
+{
+    int64_t each = w->dtype == MDLDM_BF16 ? 2 : 1, strip = 2 * lanes;
+    int64_t columns = w->turned ? w->ic[0] : w->oc;
+    int64_t depth = w->turned ? mdldm__cpu_ceil_div(w->oc, each)
+                              : w->taps * (mdldm__cpu_ceil_div(w->ic[0], each) +
+                                           mdldm__cpu_ceil_div(w->ic[1], each));
+    return mdldm__cpu_ceil_div(columns, strip) * strip * depth;
+}
+
 /* Weight gradients (k_wgrad.h): tiles of a chunk are transformed into panels of x and dy, which should
  * stay in the last cache, and added to blocks of sums [points][64][64]. A multiple of 4K
  * apart, points would share cache sets: 16 floats between them. */
