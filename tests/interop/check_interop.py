@@ -170,6 +170,26 @@ def ours_to_diffusers(lib, work, flags):
         lib.free_model(model)
 
 
+def one_channel_to_diffusers(lib, work, flags):
+    """Models of one channel: the pictures of ours_to_diffusers with their colours undone."""
+    print("trained here on one channel, loaded by diffusers")
+    stage1, folder = work / "vq1", work / "grey"
+    common = (*flags, "--train_data_dir", work / "data", "--resolution", 64, "--train_batch_size", 4,
+              "--lr_warmup_steps", 2, "--checkpointing_steps", 0, "--save_images_epochs", 0, "--save_model_epochs", 0,
+              "--image_mode", "L", "--colormap", "jet", "--db_floor", -38, "--db_ceiling", 0)
+    run_program("mdldm-train-vqvae", *common, "--output_dir", stage1, "--preset", "tiny", "--max_train_steps", 10,
+                "--learning_rate", "1e-3")
+    run_program("mdldm-train", *common, "--output_dir", folder, "--vae_path", stage1, "--preset", "tiny",
+                "--max_train_steps", 5)
+    vqvae = VQModel.from_pretrained(folder / "vqvae").eval()
+    unet = UNet2DModel.from_pretrained(folder / "unet").eval()
+    model = lib.load(folder)
+    report_equal("channels", np.array([lib.fact(model, "image_channels")]), torch.tensor([vqvae.config.in_channels]))
+    compare_autoencoder(lib, model, vqvae, 64)
+    compare_images(lib, model, unet, vqvae, folder / "scheduler", lib.fact(model, "sample_size"), 2)
+    lib.free_model(model)
+
+
 def tiny_vq():
     return VQModel(down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
                    up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"), block_out_channels=(8, 16),
@@ -275,6 +295,7 @@ def main():
     try:
         diffusers_to_ours(lib, work)
         ours_to_diffusers(lib, work, ("--backend", arguments.backend, "--threads", arguments.threads))
+        one_channel_to_diffusers(lib, work, ("--backend", arguments.backend, "--threads", arguments.threads))
         check_training.check(lib, work, report)
         if arguments.full_size:
             full_size(lib, work)
