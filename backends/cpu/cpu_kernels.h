@@ -90,6 +90,14 @@ typedef struct mdldm__cpu_vq {
     float *scratch; /* mdldm__cpu_vq_scratch, mdldm__cpu_entropy_scratch */
 } mdldm__cpu_vq;
 
+/* Memory that is wanted soon after a product: rows of lines, fetched meanwhile, a row for each register tile.
+ * The product moves row on. */
+typedef struct mdldm__cpu_fetch {
+    const char *from;
+    int64_t stride, lines; /* bytes from row to row; cache lines of a row */
+    int64_t rows, row;
+} mdldm__cpu_fetch;
+
 /* c[m][n] = or += a[m][k] b[k][n]; strides and k in words of 32 bits (k_gemm.h). One thread. */
 typedef struct mdldm__cpu_gemm {
     int64_t m, n, k;
@@ -97,6 +105,7 @@ typedef struct mdldm__cpu_gemm {
     const void *a, *b;          /* dtype F32: floats; BF16: pairs along k */
     float *c;
     int32_t dtype, add;
+    mdldm__cpu_fetch *fetch; /* or NULL */
 } mdldm__cpu_gemm;
 
 /* dw[o][i][kernel_h][kernel_w] += the weight gradient of a convolution (k_wgrad.h). */

@@ -30,6 +30,7 @@ typedef float V __attribute__((vector_size(VL * 4)));
 typedef int32_t VI __attribute__((vector_size(VL * 4)));
 typedef uint32_t VU __attribute__((vector_size(VL * 4)));
 typedef uint16_t VH __attribute__((vector_size(VL * 2)));
+typedef uint16_t VUH __attribute__((vector_size(VL * 4)));
 typedef float VUN __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint16_t VHUN __attribute__((vector_size(VL * 2), aligned(2), may_alias));
 

@@ -40,6 +40,8 @@ typedef struct gemm_tile {
     int64_t a_m, a_k, b_k, c_m, k, lanes;
     int add;
     const char *ahead; /* where the words of a that come next lie: fetched, a line per step of k */
+    const char *later; /* what the caller wants fetched, and bytes of it per step of k */
+    int64_t later_step;
 } gemm_tile;
 
 INLINE V gemm_get(const float *p, int partial, int64_t lanes)
@@ -95,7 +97,8 @@ INLINE void gemm_multiply(int bf16, int rows, int nv, int partial, const gemm_ti
     for (int g = 0; g < (rows + 2) / 3; g++)
         base[g] = (const char *)t->a + 3 * g * a_m;
     const float *b = t->b;
-    const char *ahead = t->ahead;
+    const char *ahead = t->ahead, *later = t->later;
+    const int64_t later_step = t->later_step;
     for (int64_t k = t->k; k > 0; k--) {
         V col[GEMM_NV];
 #pragma GCC unroll 2
@@ -122,6 +125,8 @@ INLINE void gemm_multiply(int bf16, int rows, int nv, int partial, const gemm_ti
         b += b_k;
         __builtin_prefetch(ahead);
         ahead += 64;
+        __builtin_prefetch(later, 0, 2); /* into the second level */
+        later += later_step;
     }
     float *c = t->c;
     const int64_t c_m = t->c_m;
@@ -189,6 +194,17 @@ static const gemm_fn gemm_edge[2][GEMM_NV][GEMM_EDGE_ROWS] = {
     {{GEMM_EACH_EDGE(GEMM_BF16_EDGE, 1)}, {GEMM_EACH_EDGE(GEMM_BF16_EDGE, 2)}},
 };
 
+/* The next row of what is to be fetched is for tile t; when there is none, t fetches a again. */
+static void gemm_fetch(mdldm__cpu_fetch *f, gemm_tile *t)
+{
+    t->later = t->a;
+    t->later_step = 0;
+    if (f == NULL || f->row >= f->rows)
+        return;
+    t->later = f->from + f->row++ * f->stride;
+    t->later_step = (f->lines * 64 + t->k - 1) / t->k;
+}
+
 /* m rows of one strip of n <= GEMM_N columns, in tiles of nearly equal height. */
 static void gemm_strip(const mdldm__cpu_gemm *g, const void *b, float *c, int64_t n)
 {
@@ -211,6 +227,7 @@ static void gemm_strip(const mdldm__cpu_gemm *g, const void *b, float *c, int64_
         t.a = (const char *)g->a + first * g->a_m * 4;
         t.c = c + first * g->c_m;
         t.ahead = (const char *)t.a + rows * g->a_m * 4;
+        gemm_fetch(g->fetch, &t);
         if (partial)
             gemm_edge[bf16][nv - 1][rows - 1](&t);
         else

@@ -110,6 +110,8 @@ INLINE void wino_output(int f, int32_t dtype, const wino_source *s, const float 
 
 /* ---- Products ---- */
 
+#define WINO_FETCH 64 /* lines of compact weights fetched during one register tile: one per step of k */
+
 INLINE void wino_weights(int f, int bf16, const wino_source *s, int64_t panel, int64_t first, int64_t depth,
                          float *out)
 {
@@ -129,38 +131,75 @@ INLINE void wino_weights(int f, int bf16, const wino_source *s, int64_t panel, i
     }
 }
 
-/* Tiles [begin, end) of the chunk for one panel of output channels. */
-INLINE void wino_panel(int f, int bf16, const wino_source *s, int64_t panel, int64_t begin, int64_t end,
-                       float *weights, float *sums)
+/* The source of the slab of `depth` channels from `first` on of a panel, as rows for wino_weights' loads. */
+INLINE mdldm__cpu_fetch wino_fetch(const wino_source *s, int64_t panel, int64_t first, int64_t depth)
+{
+    const mdldm__cpu_winograd *a = s->a;
+    int64_t o = panel * s->b->panel, outputs = a->oc - o < s->b->panel ? a->oc - o : s->b->panel;
+    mdldm__cpu_fetch f = {.stride = a->row * 4};
+    if (panel >= s->b->panels)
+        return f;
+    if (a->packed != NULL) {
+        f.from = (const char *)(a->packed +
+                                mdldm__winograd_packed_at(panel, first, a->ic[0] + a->ic[1], s->b->panel));
+        f.stride = WINO_FETCH * 64;
+        f.lines = WINO_FETCH;
+        f.rows = (depth * 9 * s->b->panel * 2 + f.stride - 1) / f.stride;
+    } else if (a->turned) {
+        f.from = (const char *)(a->weights + first * a->row + o * 9);
+        f.lines = (outputs * 36 + 63) / 64;
+        f.rows = depth;
+    } else {
+        f.from = (const char *)(a->weights + o * a->row + first * 9);
+        f.lines = (depth * 36 + 63) / 64;
+        f.rows = outputs;
+    }
+    return f;
+}
+
+/* Channels of slab number i of both sources, and which is the first; none behind the last. */
+INLINE int64_t wino_slab_channels(const wino_source *s, int64_t i, int64_t *first)
+{
+    const mdldm__winograd_blocks *b = s->b;
+    int source = i >= b->slabs[0];
+    int64_t at = (i - source * b->slabs[0]) * b->depth[source], left = s->a->ic[source] - at;
+    *first = source * s->a->ic[0] + at;
+    return left < b->depth[source] ? left : b->depth[source];
+}
+
+/* Tiles [begin, end) of the chunk for one panel of output channels. During the products of a slab the
+ * weights of the next one come from memory; after the panel those of the panel `next`. */
+INLINE void wino_panel(int f, int bf16, const wino_source *s, int64_t panel, int64_t next, int64_t begin,
+                       int64_t end, float *weights, float *sums)
 {
     const mdldm__winograd_blocks *b = s->b;
     const char *input = s->input;
-    int64_t size = bf16 ? 2 : 4, channel = 0, add = 0;
-    for (int source = 0; source < 2; source++)
-        for (int64_t slab = 0; slab < b->slabs[source]; slab++) {
-            int64_t left = s->a->ic[source] - slab * b->depth[source];
-            int64_t depth = left < b->depth[source] ? left : b->depth[source];
-            wino_weights(f, bf16, s, panel, channel, depth, weights);
-            for (int64_t place = 0; place < b->places; place++) {
-                mdldm__cpu_gemm g = {
-                    .m = end - begin,
-                    .n = b->panel,
-                    .k = bf16 ? (depth + 1) / 2 : depth,
-                    .a_m = b->depth[source] * size / 4,
-                    .a_k = 1,
-                    .b_k = b->panel,
-                    .c_m = b->panel,
-                    .a = input + (place * b->input_stride[source] + begin * b->depth[source]) * size,
-                    .b = weights + place * b->weight_stride,
-                    .c = sums + place * b->sum_stride + begin * b->panel,
-                    .dtype = bf16 ? MDLDM_BF16 : MDLDM_F32,
-                    .add = add != 0};
-                k_gemm(&g);
-            }
-            input += b->input_slab[source];
-            channel += depth;
-            add = 1;
+    int64_t size = bf16 ? 2 : 4, slabs = b->slabs[0] + b->slabs[1], first, first_next;
+    for (int64_t slab = 0; slab < slabs; slab++) {
+        int source = slab >= b->slabs[0], last = slab + 1 == slabs;
+        int64_t depth = wino_slab_channels(s, slab, &first);
+        int64_t depth_next = wino_slab_channels(s, last ? 0 : slab + 1, &first_next);
+        mdldm__cpu_fetch fetch = wino_fetch(s, last ? next : panel, first_next, depth_next);
+        wino_weights(f, bf16, s, panel, first, depth, weights);
+        for (int64_t place = 0; place < b->places; place++) {
+            mdldm__cpu_gemm g = {
+                .m = end - begin,
+                .n = b->panel,
+                .k = bf16 ? (depth + 1) / 2 : depth,
+                .a_m = b->depth[source] * size / 4,
+                .a_k = 1,
+                .b_k = b->panel,
+                .c_m = b->panel,
+                .a = input + (place * b->input_stride[source] + begin * b->depth[source]) * size,
+                .b = weights + place * b->weight_stride,
+                .c = sums + place * b->sum_stride + begin * b->panel,
+                .dtype = bf16 ? MDLDM_BF16 : MDLDM_F32,
+                .add = slab > 0,
+                .fetch = &fetch};
+            k_gemm(&g);
         }
+        input += b->input_slab[source];
+    }
     for (int64_t tile = begin; tile < end; tile++) {
         if (s->a->dtype == MDLDM_BF16)
             wino_output(f, MDLDM_BF16, s, sums + tile * b->panel, panel, tile);
@@ -189,8 +228,8 @@ INLINE void wino_thread(int f, int bf16, const mdldm__cpu_winograd *a, const mdl
         while (from < to) {
             int64_t panel = from / tiles, begin = from % tiles;
             int64_t end = to - panel * tiles < tiles ? to - panel * tiles : tiles;
-            wino_panel(f, bf16, &s, panel, begin, end, weights, sums);
             from = panel * tiles + end;
+            wino_panel(f, bf16, &s, panel, from < to ? panel + 1 : b->panels, begin, end, weights, sums);
         }
 #pragma omp barrier
     }

@@ -131,19 +131,19 @@ INLINE void wino_data_tile(int f, V t[6][6])
     }
 }
 
-/* 9 taps, row by row, to the places. */
-INLINE void wino_weight_tile(int f, const V *taps, V u[6][6])
+/* 9 taps, row by row, transformed down the columns: the places' rows are each wino_weight of a row. */
+INLINE void wino_weight_columns(int f, const V *taps, V t[6][3])
 {
-    V x[3], y[6], t[6][3];
+    V x[3], y[6];
+#pragma GCC unroll 3
     for (int j = 0; j < 3; j++) {
         for (int i = 0; i < 3; i++)
             x[i] = taps[3 * i + j];
         wino_weight(f, x, y);
+#pragma GCC unroll 6
         for (int i = 0; i < WINO_PLACES(f); i++)
             t[i][j] = y[i];
     }
-    for (int i = 0; i < WINO_PLACES(f); i++)
-        wino_weight(f, t[i], u[i]);
 }
 
 /* Places to the pixels of the result. */

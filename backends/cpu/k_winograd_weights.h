@@ -106,23 +106,37 @@ INLINE void wino_part_taps(const float *p, int64_t m, V taps[9])
     }
 }
 
-/* The transform of 9 taps of one channel (bf16: of this and the next one) to row k of the slab. */
+/* Two vectors rounded to bf16, a in the lower halves of the words. */
+INLINE V wino_pair(V a, V b)
+{
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+    const VUH order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return (V)_mm512_permutexvar_epi16((__m512i)order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
+#else
+    return (V)(__builtin_convertvector(v_to_bf16(a), VU) | __builtin_convertvector(v_to_bf16(b), VU) << 16);
+#endif
+}
+
+/* The transform of 9 taps of one channel (bf16: of this and the next one) to row k of the slab; row by row,
+ * so that all of it stays in registers. */
 INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps, const V *next, int64_t k,
                              int vector)
 {
-    V u[6][6], u1[6][6];
+    V t[6][3], t1[6][3], u[6], u1[6];
     float *out = s->out + (bf16 ? k / 2 : k) * 2 * VL + vector * VL;
-    wino_weight_tile(f, taps, u);
+    wino_weight_columns(f, taps, t);
     if (bf16)
-        wino_weight_tile(f, next, u1);
-    for (int i = 0; i < WINO_PLACES(f); i++)
-        for (int j = 0; j < WINO_PLACES(f); j++) {
-            V x = u[i][j];
-            if (bf16)
-                x = (V)(__builtin_convertvector(v_to_bf16(x), VU) |
-                        __builtin_convertvector(v_to_bf16(u1[i][j]), VU) << 16);
-            v_store(out + (i * WINO_PLACES(f) + j) * s->stride, x);
-        }
+        wino_weight_columns(f, next, t1);
+#pragma GCC unroll 6
+    for (int i = 0; i < WINO_PLACES(f); i++) {
+        wino_weight(f, t[i], u);
+        if (bf16)
+            wino_weight(f, t1[i], u1);
+#pragma GCC unroll 6
+        for (int j = 0; j < WINO_PLACES(f); j++)
+            v_store(out + (i * WINO_PLACES(f) + j) * s->stride, bf16 ? wino_pair(u[j], u1[j]) : u[j]);
+    }
 }
 
 /* VL channels from k on, one vector of output channels: [channel][tap]. */
@@ -132,6 +146,9 @@ INLINE void wino_forward_taps(int whole, const wino_slab *s, int64_t k, int vect
     int64_t rows = s->columns - vector * VL, m = 9 * (s->depth - k);
     for (int j = 0; j < 9; j++) {
         V r[VL];
+        if (whole)
+            for (int l = 0; l < VL; l++)
+                __builtin_prefetch(w + l * s->row + (9 + j) * VL);
 #pragma GCC unroll 16
         for (int l = 0; l < VL; l++)
             r[l] = whole ? v_load(w + l * s->row + j * VL)
