@@ -23,13 +23,17 @@ INLINE void wino_input_vector(int f, int bf16, int32_t dtype, int inside, int64_
                               int64_t x, int64_t c, void *out, int64_t stride)
 {
     V t[6][6];
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_IN(f); i++)
+#pragma GCC unroll 6
         for (int j = 0; j < WINO_IN(f); j++) {
             int there = inside || (y + i >= 0 && y + i < a->h && x + j >= 0 && x + j < a->w);
             t[i][j] = there ? v_get(image, dtype, ((y + i) * a->w + x + j) * channels + c, m) : v_set(0.0f);
         }
     wino_data_tile(f, t);
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_PLACES(f); i++)
+#pragma GCC unroll 6
         for (int j = 0; j < WINO_PLACES(f); j++)
             v_put(out, bf16 ? MDLDM_BF16 : MDLDM_F32, (i * WINO_PLACES(f) + j) * stride, VL, t[i][j]);
 }
@@ -79,15 +83,21 @@ INLINE void wino_output_vector(int f, int32_t dtype, const mdldm__cpu_winograd *
 {
     V t[6][6], out[4][4];
     int64_t left = a->oc - c;
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_PLACES(f); i++)
+#pragma GCC unroll 6
         for (int j = 0; j < WINO_PLACES(f); j++)
             t[i][j] = v_load(sums + (i * WINO_PLACES(f) + j) * stride);
     wino_sum_tile(f, t, out);
     V bias = a->bias != NULL ? v_get(a->bias, MDLDM_F32, c, left) : v_set(0.0f);
     if (a->extra != NULL)
         bias += v_get(a->extra, a->extra_dtype, image * a->oc + c, left);
-    for (int i = 0; i < WINO_OUT(f) && y + i < a->ho; i++)
-        for (int j = 0; j < WINO_OUT(f) && x + j < a->wo; j++) {
+#pragma GCC unroll 4
+    for (int i = 0; i < WINO_OUT(f); i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < WINO_OUT(f); j++) {
+            if (y + i >= a->ho || x + j >= a->wo)
+                continue;
             int64_t at = ((image * a->ho + y + i) * a->wo + x + j) * a->oc + c;
             V value = out[i][j] + bias;
             if (a->residual != NULL)

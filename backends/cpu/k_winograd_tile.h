@@ -113,19 +113,26 @@ INLINE void wino_sum(int f, const V *m, V *y)
 #define WINO_STEP mdldm__winograd_step
 #define WINO_OUT mdldm__winograd_out
 
+/* Loops are unrolled by pragma, that is before gcc would give the arrays places on the stack. */
+
 /* Pixels of an input tile to its places. */
 INLINE void wino_data_tile(int f, V t[6][6])
 {
     V x[6], y[6];
+#pragma GCC unroll 6
     for (int j = 0; j < WINO_IN(f); j++) {
+#pragma GCC unroll 6
         for (int i = 0; i < WINO_IN(f); i++)
             x[i] = t[i][j];
         wino_data(f, x, y);
+#pragma GCC unroll 6
         for (int i = 0; i < WINO_PLACES(f); i++)
             t[i][j] = y[i];
     }
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_PLACES(f); i++) {
         wino_data(f, t[i], y);
+#pragma GCC unroll 6
         for (int j = 0; j < WINO_PLACES(f); j++)
             t[i][j] = y[j];
     }
@@ -135,8 +142,9 @@ INLINE void wino_data_tile(int f, V t[6][6])
 INLINE void wino_weight_columns(int f, const V *taps, V t[6][3])
 {
     V x[3], y[6];
-#pragma GCC unroll 3
+#pragma GCC unroll 6
     for (int j = 0; j < 3; j++) {
+#pragma GCC unroll 6
         for (int i = 0; i < 3; i++)
             x[i] = taps[3 * i + j];
         wino_weight(f, x, y);
@@ -150,13 +158,17 @@ INLINE void wino_weight_columns(int f, const V *taps, V t[6][3])
 INLINE void wino_sum_tile(int f, V t[6][6], V out[4][4])
 {
     V x[6], y[4], half[4][6];
+#pragma GCC unroll 6
     for (int j = 0; j < WINO_PLACES(f); j++) {
+#pragma GCC unroll 6
         for (int i = 0; i < WINO_PLACES(f); i++)
             x[i] = t[i][j];
         wino_sum(f, x, y);
+#pragma GCC unroll 6
         for (int i = 0; i < WINO_OUT(f); i++)
             half[i][j] = y[i];
     }
+#pragma GCC unroll 6
     for (int i = 0; i < WINO_OUT(f); i++)
         wino_sum(f, half[i], out[i]);
 }
