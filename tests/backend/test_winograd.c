@@ -21,8 +21,7 @@ enum { METHODS = 3, MAX_TESTS = 512, TRAIN = MDLDM_STORE_TRAIN };
 
 /* Largest error allowed, relative to the largest value of each output; a run prints the observed ones. For
  * the cpu backend with AVX-512 those are: direct 1.3e-6, 1.3e-2 (f32, bf16); F(2x2) 1.3e-6, 1.6e-2;
- * F(4x4) 3e-6, 1.3e-2; behind UPSAMPLE2
- * 1.5e-6, 1.1e-2. */
+ * F(4x4) 3e-6, 2.1e-2; behind UPSAMPLE2 1.5e-6, 1.1e-2. */
 static const struct {
     const char *name;
     int32_t flag;
