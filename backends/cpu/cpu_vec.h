@@ -224,6 +224,17 @@ INLINE V v_exp2_bf16(V x)
     return v_scale(p, n);
 }
 
+/* The same to 2e-4, for results in bf16. */
+INLINE V v_sigmoid_bf16(V x)
+{
+    V d = 1.0f + v_exp2_bf16(v_min(v_set(125.0f), x * -1.44269504088896341f));
+#if defined(__AVX512F__)
+    return (V)_mm512_rcp14_ps((__m512)d);
+#else
+    return 1.0f / d;
+#endif
+}
+
 INLINE V v_sigmoid(V x)
 {
     V d = 1.0f + v_exp2(v_min(v_set(125.0f), x * -1.44269504088896341f)); /* below 2^126 */

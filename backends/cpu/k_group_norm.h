@@ -26,6 +26,33 @@ INLINE void norm_split(const mdldm__cpu_norm *a, norm_source s[2])
 
 /* Rows that are taken together, so that a channel's coefficients are loaded once for all of them. */
 #define NORM_ROWS 16
+/* Vectors of a row that are taken together in sums, so that memory is read in longer pieces. */
+#define NORM_WIDE 8
+
+/* Rows begin..end-1, wide vectors from channel j on, the last of m channels; more: adds to the sums. */
+INLINE void norm_moments_of(const norm_source *s, int64_t base, int64_t begin, int64_t end, int64_t j, int wide,
+                            int64_t m, int more, float *sum, float *square, int32_t dtype)
+{
+    V shift[NORM_WIDE], s1[NORM_WIDE], s2[NORM_WIDE];
+    for (int v = 0; v < wide; v++) {
+        shift[v] = v_get(s->p, dtype, base * s->c + j + v * VL, v == wide - 1 ? m : VL);
+        s1[v] = s2[v] = v_set(0.0f);
+        if (more) {
+            s1[v] = v_get(sum + s->from, MDLDM_F32, j + v * VL, v == wide - 1 ? m : VL);
+            s2[v] = v_get(square + s->from, MDLDM_F32, j + v * VL, v == wide - 1 ? m : VL);
+        }
+    }
+    for (int64_t r = begin; r < end; r++)
+        for (int v = 0; v < wide; v++) {
+            V d = v_get(s->p, dtype, (base + r) * s->c + j + v * VL, v == wide - 1 ? m : VL) - shift[v];
+            s1[v] += d;
+            s2[v] += d * d;
+        }
+    for (int v = 0; v < wide; v++) {
+        v_put(sum + s->from, MDLDM_F32, j + v * VL, v == wide - 1 ? m : VL, s1[v]);
+        v_put(square + s->from, MDLDM_F32, j + v * VL, v == wide - 1 ? m : VL, s2[v]);
+    }
+}
 
 /* sum[C], square[C]: sums of x-K and (x-K)^2 over rows begin..end-1 of an image. dtype is a constant at
  * each call, and whole says that the channels fill whole vectors. */
@@ -33,23 +60,12 @@ INLINE void norm_moments_as(const norm_source *s, int64_t base, int64_t begin, i
                             float *square, int32_t dtype, int whole)
 {
     for (int64_t block = begin; block < end; block += NORM_ROWS) {
-        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
-        for (int64_t j = 0; j < s->c; j += VL) {
-            int64_t m = whole ? VL : s->c - j;
-            V shift = v_get(s->p, dtype, base * s->c + j, m);
-            V s1 = v_set(0.0f), s2 = v_set(0.0f);
-            if (block > begin) {
-                s1 = v_get(sum + s->from, MDLDM_F32, j, m);
-                s2 = v_get(square + s->from, MDLDM_F32, j, m);
-            }
-            for (int64_t r = block; r < last; r++) {
-                V d = v_get(s->p, dtype, (base + r) * s->c + j, m) - shift;
-                s1 += d;
-                s2 += d * d;
-            }
-            v_put(sum + s->from, MDLDM_F32, j, m, s1);
-            v_put(square + s->from, MDLDM_F32, j, m, s2);
-        }
+        int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end, j = 0;
+        int more = block > begin;
+        for (; whole && j + NORM_WIDE * VL <= s->c; j += NORM_WIDE * VL)
+            norm_moments_of(s, base, block, last, j, NORM_WIDE, VL, more, sum, square, dtype);
+        for (; j < s->c; j += VL)
+            norm_moments_of(s, base, block, last, j, 1, whole ? VL : s->c - j, more, sum, square, dtype);
     }
 }
 
@@ -71,26 +87,33 @@ INLINE float norm_first(const norm_source s[2], int32_t dtype, int64_t base, int
     return v_get(of->p, dtype, base * of->c + c - of->from, 1)[0];
 }
 
-/* Mean and 1/sqrt(var + eps) of a group from the parts' sums (Chan, Golub and LeVeque 1979). */
+#define NORM_MERGE 8 /* channels that are merged together */
+
+/* Mean and 1/sqrt(var + eps) of a group from the parts' sums (Chan, Golub and LeVeque 1979): the channels
+ * come one by one to those before. */
 static void norm_merge(const mdldm__cpu_norm *a, const norm_source s[2], const float *partial,
                        int64_t parts, int64_t image, int64_t group, float *stats)
 {
     int64_t c = a->c0 + s[1].c, width = c / a->groups, first = group * width;
     double count = (double)a->hw, mean = 0.0, square = 0.0;
-    for (int pass = 0; pass < 2; pass++)
-        for (int64_t j = first; j < first + width; j++) {
-            double s1 = 0.0, s2 = 0.0;
-            for (int64_t part = 0; part < parts; part++) {
-                const float *p = partial + (image * parts + part) * 2 * c;
-                s1 += (double)p[j];
-                s2 += (double)p[c + j];
+    for (int64_t begin = 0; begin < width; begin += NORM_MERGE) {
+        int64_t some = width - begin < NORM_MERGE ? width - begin : NORM_MERGE;
+        double s1[NORM_MERGE] = {0.0}, s2[NORM_MERGE] = {0.0};
+        for (int64_t part = 0; part < parts; part++) {
+            const float *p = partial + (image * parts + part) * 2 * c + first + begin;
+            for (int64_t j = 0; j < some; j++) {
+                s1[j] += (double)p[j];
+                s2[j] += (double)p[c + j];
             }
-            double own = (double)norm_first(s, a->dtype, image * a->hw, j) + s1 / count;
-            if (pass == 0)
-                mean += own / (double)width;
-            else
-                square += s2 - s1 * s1 / count + count * (own - mean) * (own - mean);
         }
+        for (int64_t j = 0; j < some; j++) {
+            double before = (double)(begin + j);
+            double own = (double)norm_first(s, a->dtype, image * a->hw, first + begin + j) + s1[j] / count;
+            double apart = own - mean;
+            mean += apart / (before + 1.0);
+            square += s2[j] - s1[j] * s1[j] / count + count * apart * apart * before / (before + 1.0);
+        }
+    }
     double var = square / (count * (double)width);
     stats[0] = (float)mean;
     stats[1] = (float)(1.0 / sqrt((var > 0.0 || isnan(var) ? var : 0.0) + (double)a->eps));
@@ -110,7 +133,8 @@ INLINE void norm_apply_as(const mdldm__cpu_norm *a, const norm_source *s, int64_
         q = q8_quantizer_of(&a->range, image);
     V step = v_set(q.m), zero = v_set((float)q.z);
     int32_t silu = a->silu;
-    int64_t width = s->c;
+    int64_t width = s->c, size = dtype == MDLDM_BF16 ? 2 : 4;
+    const char *ahead = (const char *)x + NORM_ROWS * width * size; /* the same place of the next rows */
     for (int64_t block = begin; block < end; block += NORM_ROWS) {
         int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
         for (int64_t j = 0; j < width; j += VL) {
@@ -118,9 +142,10 @@ INLINE void norm_apply_as(const mdldm__cpu_norm *a, const norm_source *s, int64_
             V times = v_get(mul + s->from, MDLDM_F32, j, m), plus = v_get(add + s->from, MDLDM_F32, j, m);
             for (int64_t r = block; r < last; r++) {
                 int64_t row = image * a->hw + r;
+                __builtin_prefetch(ahead + (row * width + j) * size);
                 V g = v_get(x, dtype, row * width + j, m) * times + plus;
                 if (silu)
-                    g *= v_sigmoid(g);
+                    g *= dtype == MDLDM_BF16 && !quantised ? v_sigmoid_bf16(g) : v_sigmoid(g);
                 if (quantised)
                     q8_put(y8 + row * c + j, m, q8_level(g, step, zero));
                 else
@@ -211,6 +236,9 @@ INLINE void norm_bwd_sums_as(const mdldm__cpu_norm *a, const norm_source *s, int
                              int32_t dtype, int whole)
 {
     const float *co = coef + s->from;
+    int64_t size = dtype == MDLDM_BF16 ? 2 : 4; /* ahead: the same place of the next rows */
+    const char *ahead = (const char *)s->p + NORM_ROWS * s->c * size;
+    const char *ahead_dy = (const char *)a->dy + (NORM_ROWS * c + s->from) * size;
     for (int64_t block = begin; block < end; block += NORM_ROWS) {
         int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
         for (int64_t j = 0; j < s->c; j += VL) {
@@ -224,6 +252,8 @@ INLINE void norm_bwd_sums_as(const mdldm__cpu_norm *a, const norm_source *s, int
             }
             for (int64_t r = block; r < last; r++) {
                 int64_t row = image * a->hw + r;
+                __builtin_prefetch(ahead + (row * s->c + j) * size);
+                __builtin_prefetch(ahead_dy + (row * c + j) * size);
                 V xh = v_get(s->p, dtype, row * s->c + j, m) * xs + xo;
                 V dg = norm_dg(a, v_get(a->dy, dtype, row * c + s->from + j, m), xh * ga + be);
                 sa += dg;
@@ -251,6 +281,9 @@ INLINE void norm_bwd_data_as(const mdldm__cpu_norm *a, const norm_source *s, int
                              int64_t end, const float *coef, int64_t c, int32_t dtype, int whole)
 {
     const float *co = coef + s->from;
+    int64_t size = dtype == MDLDM_BF16 ? 2 : 4; /* ahead: the same place of the next rows */
+    const char *ahead = (const char *)s->p + NORM_ROWS * s->c * size;
+    const char *ahead_dy = (const char *)a->dy + (NORM_ROWS * c + s->from) * size;
     for (int64_t block = begin; block < end; block += NORM_ROWS) {
         int64_t last = block + NORM_ROWS < end ? block + NORM_ROWS : end;
         for (int64_t j = 0; j < s->c; j += VL) {
@@ -261,6 +294,8 @@ INLINE void norm_bwd_data_as(const mdldm__cpu_norm *a, const norm_source *s, int
             V t = v_get(co + NORM_R * c, MDLDM_F32, j, m);
             for (int64_t r = block; r < last; r++) {
                 int64_t row = image * a->hw + r;
+                __builtin_prefetch(ahead + (row * s->c + j) * size);
+                __builtin_prefetch(ahead_dy + (row * c + j) * size);
                 V xh = v_get(s->p, dtype, row * s->c + j, m) * xs + xo;
                 V dg = norm_dg(a, v_get(a->dy, dtype, row * c + s->from + j, m), xh * ga + be);
                 v_put(s->d, dtype, row * s->c + j, m, dg * p - q - xh * t);

@@ -6,6 +6,31 @@
 
 #include "cpu_scratch.h"
 
+#define SUM_WIDE 8 /* vectors of a row that are taken together, so that memory is read in longer pieces */
+
+/* Rows begin..end-1 of the columns from j on: wide vectors, the last of m. */
+INLINE void column_sum_of(const void *x, int32_t dtype, int64_t begin, int64_t end, int64_t c, int64_t j,
+                          int wide, int64_t m, float *out)
+{
+    V sum[SUM_WIDE];
+    for (int v = 0; v < wide; v++)
+        sum[v] = v_set(0.0f);
+    for (int64_t r = begin; r < end; r++)
+        for (int v = 0; v < wide; v++)
+            sum[v] += v_get(x, dtype, r * c + j + v * VL, m);
+    for (int v = 0; v < wide; v++)
+        v_put(out, MDLDM_F32, j + v * VL, m, sum[v]);
+}
+
+INLINE void column_sum_part(const void *x, int32_t dtype, int64_t begin, int64_t end, int64_t c, float *out)
+{
+    int64_t j = 0;
+    for (; j + SUM_WIDE * VL <= c; j += SUM_WIDE * VL)
+        column_sum_of(x, dtype, begin, end, c, j, SUM_WIDE, VL, out);
+    for (; j < c; j += VL)
+        column_sum_of(x, dtype, begin, end, c, j, 1, c - j, out);
+}
+
 static void k_column_sum(void *out, const void *x, int32_t dtype, int32_t add, int64_t n,
                          int64_t rows, int64_t c, float *scratch, int32_t threads)
 {
@@ -14,12 +39,10 @@ static void k_column_sum(void *out, const void *x, int32_t dtype, int32_t add, i
     for (int64_t part = 0; part < n * parts; part++) {
         int64_t image = part / parts, begin = part % parts * step;
         int64_t end = begin + step < rows ? begin + step : rows;
-        for (int64_t j = 0; j < c; j += VL) {
-            V sum = v_set(0.0f);
-            for (int64_t r = begin; r < end; r++)
-                sum += v_get(x, dtype, (image * rows + r) * c + j, c - j);
-            v_put(scratch, MDLDM_F32, part * c + j, c - j, sum);
-        }
+        if (dtype == MDLDM_BF16)
+            column_sum_part(x, MDLDM_BF16, image * rows + begin, image * rows + end, c, scratch + part * c);
+        else
+            column_sum_part(x, MDLDM_F32, image * rows + begin, image * rows + end, c, scratch + part * c);
     }
     /* With add, one gradient takes the sum of all images; else each image has its own row. */
     for (int64_t image = 0; image < (add ? 1 : n); image++)
