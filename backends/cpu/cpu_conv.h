@@ -18,7 +18,7 @@ typedef struct mdldm__conv_job {
     int32_t dst;
     int32_t weights;  /* the PARAM tensor, canonical [O,I,kh,kw] */
     int32_t bias;     /* PARAM or -1 */
-    int32_t extra;    /* a [1,1,1,c] tensor added to the bias, or -1 */
+    int32_t extra;    /* a [n,1,1,c] tensor added to the bias, or -1; few rows: n = 1 */
     int32_t residual; /* a tensor of dst's shape that is added, or -1 */
     int64_t i0, ic;   /* slice of the weights' input channels: all of src, or those of dst */
 } mdldm__conv_job;
@@ -33,6 +33,7 @@ typedef struct mdldm__conv_algorithm {
 /* The table, in order of preference at equal cost; ends with NULL. */
 extern const mdldm__conv_algorithm *const mdldm__conv_algorithms[];
 extern const mdldm__conv_algorithm mdldm__conv_few_rows; /* cpu_conv_rows.c */
+extern const mdldm__conv_algorithm mdldm__conv_few_outputs; /* cpu_conv_few.c */
 extern const mdldm__conv_algorithm mdldm__conv_winograd4, mdldm__conv_winograd2, mdldm__conv_winograd2_bf16,
     mdldm__conv_winograd4_bf16, mdldm__conv_resampled;   /* cpu_conv_winograd.c */
 extern const mdldm__conv_algorithm mdldm__conv_product;  /* cpu_conv_product.c */

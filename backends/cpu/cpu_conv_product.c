@@ -140,6 +140,8 @@ static int fits(const mdldm_plan *plan, const mdldm__conv_job *job)
     const mdldm_conv_attr *a = &job->op->attr.conv;
     int one = a->kernel_h == 1 && a->kernel_w == 1, moved = a->pad_t || a->pad_l || a->pad_b || a->pad_r;
     int strided = a->stride_h > 1 || a->stride_w > 1;
+    if (job->extra >= 0 && mdldm__cpu_dims(plan, job->extra)[0] > 1) /* one bias serves all images */
+        return 0;
     /* With AVX2 and less oneDNN's are as good or better. */
     if (plan->device->kernels->lanes < 16 || job->resample ||
         (plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 != 2))

@@ -128,7 +128,8 @@ static void grow(mdldm_plan *plan, const fuse_tables *t, mdldm__cpu_node *node)
     if (reader >= 0 && plan->ops[reader].kind == MDLDM_OP_BIAS &&
         (conv->kind == MDLDM_OP_CONV || conv->kind == MDLDM_OP_CONV_Q8)) {
         const mdldm_graph_op *op = &plan->ops[reader];
-        int fits = conv->kind == MDLDM_OP_CONV_Q8 || mdldm__cpu_dims(plan, node->out)[0] == 1;
+        int fits = conv->kind == MDLDM_OP_CONV_Q8 || mdldm__cpu_dims(plan, node->out)[0] == 1 ||
+                   !mdldm__cpu_small_linear(plan, conv);
         if (op->in[0] == node->out && op->in[1] != node->out && fits) {
             node->extra = op->in[1];
             take(t, node, reader, node->extra, op);

@@ -59,6 +59,7 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .vq_entropy = k_vq_entropy,
     .vq_entropy_bwd = k_vq_entropy_bwd,
     .rotate = k_rotate,
+    .conv_few = ISA_SYMBOL(mdldm__conv_few_),
     .winograd = ISA_SYMBOL(mdldm__winograd_),
     .winograd_pack = ISA_SYMBOL(mdldm__winograd_pack_),
     .wgrad = ISA_SYMBOL(mdldm__wgrad_),

@@ -16,6 +16,7 @@
 void ISA_SYMBOL(mdldm__gemm_)(const mdldm__cpu_gemm *g);
 void ISA_SYMBOL(mdldm__product_)(const mdldm__cpu_product *a);
 void ISA_SYMBOL(mdldm__product_pack_)(float *out, const mdldm__cpu_product_weights *w, int32_t threads);
+void ISA_SYMBOL(mdldm__conv_few_)(const mdldm__cpu_few *a);
 void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a);
 void ISA_SYMBOL(mdldm__winograd_pack_)(uint16_t *out, const float *weights, int64_t oc, int64_t ic,
                                        int64_t row, int32_t threads);

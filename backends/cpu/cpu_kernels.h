@@ -143,6 +143,20 @@ typedef struct mdldm__cpu_product_weights {
     int32_t turned; /* for the data gradient of a 1x1 kernel: from oc to ic[0] channels */
 } mdldm__cpu_product_weights;
 
+/* y = conv of x, stride 1, with few output channels (k_conv_few.h). */
+typedef struct mdldm__cpu_few {
+    int64_t n, h, w, ic, ho, wo, oc; /* x[n][h][w][ic], y[n][ho][wo][oc] */
+    int64_t kernel_h, kernel_w, pad_t, pad_l;
+    int32_t dtype, threads;
+    int32_t turned;       /* the data gradient: x is dy, sums run over the weights' output channels */
+    const void *x;
+    const float *weights; /* canonical, from the slice's first input channel on */
+    int64_t row;          /* floats from one output channel of theirs to the next */
+    const float *bias;    /* [oc] or NULL */
+    void *y;
+    float *scratch;       /* mdldm__cpu_few_sizes */
+} mdldm__cpu_few;
+
 struct mdldm__adamw_constants; /* store_host.h */
 
 typedef struct mdldm__cpu_kernels {
@@ -230,6 +244,7 @@ typedef struct mdldm__cpu_kernels {
      * computes a stride-1 convolution's data gradient. w has in channels. */
     void (*rotate)(float *out, const float *w, int64_t oc, int64_t in, int64_t i0, int64_t ic, int64_t kh,
                    int64_t kw, int32_t threads);
+    void (*conv_few)(const mdldm__cpu_few *a);
     void (*winograd)(const mdldm__cpu_winograd *a);
     /* Canonical weights [oc][ic][3][3], row floats from one oc to the next, to compact bf16 ones. */
     void (*winograd_pack)(uint16_t *out, const float *weights, int64_t oc, int64_t ic, int64_t row,

@@ -7,7 +7,7 @@
 const mdldm__conv_algorithm *const mdldm__conv_algorithms[] = {
     &mdldm__conv_few_rows,       &mdldm__conv_winograd4, &mdldm__conv_winograd2,
     &mdldm__conv_winograd2_bf16, &mdldm__conv_winograd4_bf16, &mdldm__conv_product, &mdldm__conv_resampled,
-    &mdldm__conv_onednn,         NULL};
+    &mdldm__conv_few_outputs,    &mdldm__conv_onednn,    NULL};
 
 mdldm__conv_spec mdldm__conv_spec_of(const mdldm_plan *plan, const mdldm_graph_op *op, int32_t x, int32_t y)
 {

@@ -6,6 +6,7 @@
 #include "cpu_isa_name.h"
 #include "cpu_vec.h"
 
+#include "k_conv_few.h"
 #include "k_gemm.h"
 #include "k_product.h"
 #include "k_wgrad.h"
@@ -24,6 +25,11 @@ void ISA_SYMBOL(mdldm__product_)(const mdldm__cpu_product *a)
 void ISA_SYMBOL(mdldm__product_pack_)(float *out, const mdldm__cpu_product_weights *w, int32_t threads)
 {
     k_product_pack(out, w, threads);
+}
+
+void ISA_SYMBOL(mdldm__conv_few_)(const mdldm__cpu_few *a)
+{
+    k_conv_few(a);
 }
 
 void ISA_SYMBOL(mdldm__wgrad_)(const mdldm__cpu_wgrad *a)

@@ -140,6 +140,25 @@ static inline mdldm__wgrad_sizes mdldm__cpu_wgrad_sizes(const mdldm__cpu_wgrad *
     return z;
 }
 
+/* Convolutions with few output channels (k_conv_few.h): at most so many, and so many columns of taps. */
+#define MDLDM__CPU_FEW 8
+#define MDLDM__CPU_FEW_COLUMNS 96
+
+typedef struct mdldm__few_sizes {
+    int64_t columns;           /* of the product: taps and output channels, and 3 that quads overrun */
+    int64_t packed, ring, out; /* floats of scratch: of all; of each thread */
+} mdldm__few_sizes;
+
+static inline mdldm__few_sizes mdldm__cpu_few_sizes(const mdldm__cpu_few *a, int64_t lanes)
+{
+    mdldm__few_sizes z;
+    z.columns = mdldm__cpu_ceil_div(a->kernel_h * a->kernel_w * a->oc + 3, 2 * lanes) * 2 * lanes;
+    z.packed = a->ic * z.columns;
+    z.ring = a->kernel_h * a->w * z.columns;
+    z.out = mdldm__cpu_ceil_div(a->wo * a->oc + MDLDM__CPU_FEW, 16) * 16;
+    return z;
+}
+
 /* Codebook transposed in tiles of `tile` codes, its norms, and one double per part. */
 static inline int64_t mdldm__cpu_vq_scratch(int64_t rows, int64_t dim, int64_t codes, int64_t tile)
 {
