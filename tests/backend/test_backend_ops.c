@@ -24,7 +24,7 @@ enum { FAMILIES = OP_FAMILY_BLOCK + 1, MAX_TESTS = 1024, THREADS = 2 };
  * block 1e-6, 1.3e-2; q8 1.2e-7, 5.3e-3; q8 block 1e-7, 6.8e-3, where an activation that falls on the other
  * side of a step of 1/255 of its range moves the f32 result by up to 5e-4. A bf16 rounding that falls the
  * other way is 2^-8 = 0.4%, and blocks chain several;
- * f32 leaves room for Winograd convolutions (5e-6), bf16 ones of which come to 1.6e-2 (F(4x4)). */
+ * f32 leaves room for Winograd convolutions (5e-6), bf16 ones of which come to 2.5e-2 (F(4x4)). */
 static const struct {
     const char *name;
     double f32, bf16;

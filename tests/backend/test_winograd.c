@@ -20,8 +20,8 @@
 enum { METHODS = 3, MAX_TESTS = 512, TRAIN = MDLDM_STORE_TRAIN };
 
 /* Largest error allowed, relative to the largest value of each output; a run prints the observed ones. For
- * the cpu backend with AVX-512 those are: direct 1.3e-6, 1.3e-2 (f32, bf16); F(2x2) 1.3e-6, 1.6e-2;
- * F(4x4) 3e-6, 2.1e-2; behind UPSAMPLE2 1.5e-6, 1.1e-2. */
+ * the cpu backend with AVX-512 those are: direct 1.6e-6, 1.3e-2 (f32, bf16); F(2x2) 1.6e-6, 2.5e-2;
+ * F(4x4) 3e-6, 3.1e-2 (bf16 weight gradients go by F(3x3,4x4) in both); behind UPSAMPLE2 1.5e-6, 1.1e-2. */
 static const struct {
     const char *name;
     int32_t flag;
