@@ -117,7 +117,8 @@ static mdldm_status noised_images(quantizing *q, int64_t resolution)
     const mdldm__component *ae = q->m->autoencoder;
     int64_t side = ae != NULL ? resolution / mdldm__autoencoder_factor(&ae->ae) : resolution;
     size_t each = (size_t)q->m->unet->unet.in_channels * (size_t)side * (size_t)side;
-    float *pixels = mdldm__calloc(env, (size_t)(mdldm_dataset_channels(q->data) * resolution * resolution), sizeof *pixels);
+    size_t count = (size_t)(mdldm_dataset_channels(q->data) * resolution * resolution);
+    float *pixels = mdldm__calloc(env, count, sizeof *pixels);
     float *work = mdldm__calloc(env, 3 * each, sizeof *work);
     mdldm_status status = pixels != NULL && work != NULL ? MDLDM_OK : mdldm__oom(env, "noised images");
     for (int64_t k = 0; k < q->images && status == MDLDM_OK; k++)
