@@ -30,7 +30,6 @@ typedef float V __attribute__((vector_size(VL * 4)));
 typedef int32_t VI __attribute__((vector_size(VL * 4)));
 typedef uint32_t VU __attribute__((vector_size(VL * 4)));
 typedef uint16_t VH __attribute__((vector_size(VL * 2)));
-typedef uint16_t VUH __attribute__((vector_size(VL * 4)));
 typedef float VUN __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint16_t VHUN __attribute__((vector_size(VL * 2), aligned(2), may_alias));
 
@@ -114,6 +113,20 @@ INLINE VH v_to_bf16(V x)
     VU quiet = (u >> 16) | 0x40u;
     VU nan = (VU)(x != x);
     return __builtin_convertvector((rounded & ~nan) | (quiet & nan), VH);
+#endif
+}
+
+/* Words of two bf16, of each lane: low in the lower half, high in the upper one. */
+INLINE V v_pair_bf16(V low, V high)
+{
+#if defined(__AVX512BF16__)
+    static const uint16_t order[2 * VL] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+    return (V)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), both);
+#else
+    VU word = __builtin_convertvector(v_to_bf16(low), VU);
+    return (V)(word | __builtin_convertvector(v_to_bf16(high), VU) << 16);
 #endif
 }
 

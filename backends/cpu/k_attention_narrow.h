@@ -36,20 +36,6 @@
 #define NARROW_NEVER -1000.0f /* a score whose power of two is 0 */
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* Lanes of `later` above those of `earlier`, rounded to bf16: what gemm_pair multiplies. */
-INLINE V narrow_pair(V earlier, V later)
-{
-#if defined(__AVX512BF16__)
-    static const uint16_t order[2 * VL] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                           8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)later, (__m512)earlier);
-    return (V)_mm512_permutexvar_epi16(_mm512_loadu_si512(order), both);
-#else
-    VU low = __builtin_convertvector(v_to_bf16(earlier), VU);
-    return (V)(low | __builtin_convertvector(v_to_bf16(later), VU) << 16);
-#endif
-}
-
 /* sum[r] += over channels: lanes [8][TILE] times row r of rows [count][8]. */
 INLINE void narrow_scores(V *sum, int count, const float *lanes, const float *rows, int pairs)
 {
@@ -72,7 +58,7 @@ INLINE void narrow_sums(V *sum, const V *p, int count, const float *rows, int pa
     UNROLL for (int r = 0; r < count; r += 1 + pairs)
     {
         if (pairs) {
-            V both = narrow_pair(p[r], p[r + 1]);
+            V both = v_pair_bf16(p[r], p[r + 1]);
             UNROLL for (int j = 0; j < NARROW; j++)
                 sum[j] = gemm_pair(sum[j], ((const gemm_word *)rows)[r / 2 * NARROW + j], both);
         } else {

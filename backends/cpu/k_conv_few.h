@@ -26,8 +26,7 @@ static void few_pack(const mdldm__cpu_few *a, int64_t columns, float *packed)
         for (int64_t j = 0; j < columns; j += VL) {
             V low = v_load(row[0] + j);
             if (pair == 2)
-                low = (V)(__builtin_convertvector(v_to_bf16(low), VU) |
-                          __builtin_convertvector(v_to_bf16(v_load(row[1] + j)), VU) << 16);
+                low = v_pair_bf16(low, v_load(row[1] + j));
             v_store(packed + i / pair * columns + j, low);
         }
     }

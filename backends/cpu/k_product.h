@@ -45,11 +45,8 @@ INLINE void product_put(float *to, const V *r, int64_t count, int32_t dtype)
             v_store(to + k * GEMM_N, r[k]);
         return;
     }
-    for (int64_t k = 0; k < count; k += 2) {
-        VU low = __builtin_convertvector(v_to_bf16(r[k]), VU);
-        VU high = __builtin_convertvector(v_to_bf16(r[k + 1]), VU);
-        v_store(to + k / 2 * GEMM_N, (V)(low | high << 16));
-    }
+    for (int64_t k = 0; k < count; k += 2)
+        v_store(to + k / 2 * GEMM_N, v_pair_bf16(r[k], r[k + 1]));
 }
 
 /* One strip, forward: columns are the outputs o and on. */

@@ -86,19 +86,6 @@ typedef struct wgrad_target {
     V *lower; /* [36] */
 } wgrad_target;
 
-/* Each as bf16, low below high. */
-INLINE V wgrad_word(V low, V high)
-{
-#if defined(__AVX512BF16__)
-    VI lane;
-    for (int l = 0; l < VL; l++)
-        lane[l] = l | (l + VL) << 16;
-    return (V)_mm512_permutexvar_epi16((__m512i)lane, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
-#else
-    return (V)(__builtin_convertvector(v_to_bf16(low), VU) | __builtin_convertvector(v_to_bf16(high), VU) << 16);
-#endif
-}
-
 /* The second half of a transform: row `row` of 6 points. */
 INLINE void wgrad_put(int half, const wgrad_target *t, int row, const V out[6])
 {
@@ -108,7 +95,7 @@ INLINE void wgrad_put(int half, const wgrad_target *t, int row, const V out[6])
         if (half == WGRAD_LOWER)
             t->lower[at] = out[column];
         else
-            v_store(t->to + at * t->point, half == WGRAD_UPPER ? wgrad_word(t->lower[at], out[column]) : out[column]);
+            v_store(t->to + at * t->point, half == WGRAD_UPPER ? v_pair_bf16(t->lower[at], out[column]) : out[column]);
     }
 }
 

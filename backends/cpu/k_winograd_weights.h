@@ -106,18 +106,6 @@ INLINE void wino_part_taps(const float *p, int64_t m, V taps[9])
     }
 }
 
-/* Two vectors rounded to bf16, a in the lower halves of the words. */
-INLINE V wino_pair(V a, V b)
-{
-#if defined(__AVX512BF16__) && defined(__AVX512BW__)
-    const VUH order = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return (V)_mm512_permutexvar_epi16((__m512i)order, (__m512i)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a));
-#else
-    return (V)(__builtin_convertvector(v_to_bf16(a), VU) | __builtin_convertvector(v_to_bf16(b), VU) << 16);
-#endif
-}
-
 /* The transform of 9 taps of one channel (bf16: of this and the next one) to row k of the slab; row by row,
  * so that all of it stays in registers. */
 INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps, const V *next, int64_t k,
@@ -135,7 +123,7 @@ INLINE void wino_put_weights(int f, int bf16, const wino_slab *s, const V *taps,
             wino_weight(f, t1[i], u1);
 #pragma GCC unroll 6
         for (int j = 0; j < WINO_PLACES(f); j++)
-            v_store(out + (i * WINO_PLACES(f) + j) * s->stride, bf16 ? wino_pair(u[j], u1[j]) : u[j]);
+            v_store(out + (i * WINO_PLACES(f) + j) * s->stride, bf16 ? v_pair_bf16(u[j], u1[j]) : u[j]);
     }
 }
 
