@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Fusion of neighbours. A convolution takes in the BIAS and the ADD that alone read its result, and the
- * UPSAMPLE2 that it alone reads; the fused node runs in the place of the last operation whose operands
+ * UPSAMPLE2 that makes its input; the fused node runs in the place of the last operation whose operands
  * it needs. */
 #include "cpu_plan.h"
 

@@ -167,7 +167,7 @@ INLINE mdldm__cpu_fetch wino_fetch(const wino_source *s, int64_t panel, int64_t 
     return f;
 }
 
-/* Channels of slab number i of both sources, and which is the first; none behind the last. */
+/* Channels of slab number i of both sources, and which is the first. */
 INLINE int64_t wino_slab_channels(const wino_source *s, int64_t i, int64_t *first)
 {
     const mdldm__winograd_blocks *b = s->b;
