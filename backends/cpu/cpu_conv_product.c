@@ -8,14 +8,7 @@
 
 /* ---- Packed weights; key.ic: channels of the first source ---- */
 
-static int32_t pack_same(const mdldm__packed *p, const void *layout)
-{
-    (void)p;
-    (void)layout;
-    return 1; /* the key tells the rest */
-}
-
-static mdldm__cpu_product_weights weights_of(const mdldm_store *store, const mdldm__packed *p, int32_t dtype)
+static mdldm__cpu_product_weights weights_of(const mdldm_store *store, const mdldm__packed *p)
 {
     const int64_t *d = store->base.desc[p->key.param].dims;
     int64_t taps = d[2] * d[3];
@@ -23,56 +16,28 @@ static mdldm__cpu_product_weights weights_of(const mdldm_store *store, const mdl
                                         .ic = {p->key.ic, p->key.rotate ? 0 : d[1] - p->key.ic},
                                         .taps = taps,
                                         .row = d[1] * taps,
-                                        .dtype = dtype,
+                                        .dtype = p->key.dtype,
                                         .turned = p->key.rotate};
 }
 
-static mdldm_status pack_open(mdldm_store *store, mdldm__packed *p, int32_t dtype)
+static mdldm_status pack_open(mdldm_store *store, mdldm__packed *p, const void *layout)
 {
-    mdldm__cpu_product_weights w = weights_of(store, p, dtype);
+    (void)layout;
+    mdldm__cpu_product_weights w = weights_of(store, p);
     p->bytes = (size_t)mdldm__cpu_product_packed(&w, store->device->kernels->lanes) * sizeof(float);
     return MDLDM_OK;
 }
 
-static mdldm_status pack(mdldm_store *store, mdldm__packed *p, const float *values, int32_t dtype)
+static mdldm_status pack(mdldm_store *store, mdldm__packed *p, const float *values, float *room)
 {
-    mdldm__cpu_product_weights w = weights_of(store, p, dtype);
+    (void)room;
+    mdldm__cpu_product_weights w = weights_of(store, p);
     w.values = values + p->key.i0 * w.taps;
     store->device->kernels->product_pack(p->data, &w, store->device->threads);
     return MDLDM_OK;
 }
 
-static mdldm_status open_f32(mdldm_store *store, mdldm__packed *p, const void *layout)
-{
-    (void)layout;
-    return pack_open(store, p, MDLDM_F32);
-}
-
-static mdldm_status open_bf16(mdldm_store *store, mdldm__packed *p, const void *layout)
-{
-    (void)layout;
-    return pack_open(store, p, MDLDM_BF16);
-}
-
-static mdldm_status pack_f32(mdldm_store *store, mdldm__packed *p, const float *values, float *room)
-{
-    (void)room;
-    return pack(store, p, values, MDLDM_F32);
-}
-
-static mdldm_status pack_bf16(mdldm_store *store, mdldm__packed *p, const float *values, float *room)
-{
-    (void)room;
-    return pack(store, p, values, MDLDM_BF16);
-}
-
-static void pack_close(mdldm__packed *p)
-{
-    (void)p;
-}
-
-static const mdldm__pack_ops ops_f32 = {pack_same, open_f32, pack_f32, pack_close};
-static const mdldm__pack_ops ops_bf16 = {pack_same, open_bf16, pack_bf16, pack_close};
+static const mdldm__pack_ops pack_product = {NULL, pack_open, pack, NULL};
 
 /* ---- Running ---- */
 
@@ -125,11 +90,11 @@ static mdldm_status lower(mdldm_plan *plan, const mdldm__conv_job *job)
     mdldm__packed_key key = {.param = plan->tensors[job->weights].param,
                              .ema = plan->ema,
                              .rotate = job->gradient,
+                             .dtype = plan->tensors[job->dst].dtype,
                              .i0 = job->i0,
                              .ic = job->gradient ? job->ic : mdldm__cpu_dims(plan, job->src[0])[3]};
-    mdldm_status status = mdldm__packed_get(plan->store, &key,
-                                            plan->tensors[job->dst].dtype == MDLDM_BF16 ? &ops_bf16 : &ops_f32,
-                                            NULL, &step->packed, &plan->packed_bytes);
+    mdldm_status status =
+        mdldm__packed_get(plan->store, &key, &pack_product, NULL, &step->packed, &plan->packed_bytes);
     if (status == MDLDM_OK && mdldm__packed_in_passing(plan->store))
         step->packing = mdldm__cpu_add_scratch(plan, mdldm__packed_passing_bytes(step->packed));
     return status;

@@ -8,13 +8,6 @@
 
 /* ---- Compact weights ---- */
 
-static int32_t pack_same(const mdldm__packed *p, const void *layout)
-{
-    (void)p;
-    (void)layout;
-    return 1;
-}
-
 static mdldm_status pack_open(mdldm_store *store, mdldm__packed *p, const void *layout)
 {
     (void)layout;
@@ -32,12 +25,7 @@ static mdldm_status pack(mdldm_store *store, mdldm__packed *p, const float *valu
     return MDLDM_OK;
 }
 
-static void pack_close(mdldm__packed *p)
-{
-    (void)p;
-}
-
-static const mdldm__pack_ops pack_winograd = {pack_same, pack_open, pack, pack_close};
+static const mdldm__pack_ops pack_winograd = {NULL, pack_open, pack, NULL};
 
 /* ---- Running ---- */
 

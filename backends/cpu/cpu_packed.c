@@ -4,13 +4,14 @@
 
 static int same_key(const mdldm__packed_key *a, const mdldm__packed_key *b)
 {
-    return a->param == b->param && a->ema == b->ema && a->rotate == b->rotate && a->i0 == b->i0 &&
-           a->ic == b->ic;
+    return a->param == b->param && a->ema == b->ema && a->rotate == b->rotate && a->dtype == b->dtype &&
+           a->i0 == b->i0 && a->ic == b->ic;
 }
 
 static void destroy(mdldm_store *store, mdldm__packed *p)
 {
-    p->ops->close(p);
+    if (p->ops->close != NULL)
+        p->ops->close(p);
     mdldm__host_free(store->device->host, p->block);
     mdldm__host_free(store->device->host, p);
 }
@@ -22,7 +23,7 @@ mdldm_status mdldm__packed_get(mdldm_store *store, const mdldm__packed_key *key,
     mdldm__packed_key wanted = *key;
     wanted.ema = key->ema && store->base.params[key->param].ema != NULL;
     for (mdldm__packed *p = store->packed; p != NULL; p = p->next)
-        if (p->ops == ops && same_key(&p->key, &wanted) && ops->same(p, layout)) {
+        if (p->ops == ops && same_key(&p->key, &wanted) && (ops->same == NULL || ops->same(p, layout))) {
             p->refs++;
             *out = p;
             return MDLDM_OK;

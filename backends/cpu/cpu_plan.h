@@ -26,7 +26,7 @@ struct mdldm__cpu_step {
     int32_t in[MDLDM_OP_INPUTS], out[MDLDM_OP_OUTPUTS];
     int32_t scratch;      /* a tensor of its own */
     int32_t bias_scratch; /* convolution: where bias + extra is summed */
-    int32_t extra;        /* convolution: a [1,1,1,c] tensor added to the bias */
+    int32_t extra;        /* convolution: a [n,1,1,c] tensor added to the bias */
     int32_t add;          /* convolution: adds to what the output holds */
     int32_t threads;      /* that it runs on; 1: no parallel region */
     int32_t kind;         /* of the primitive: an mdldm__conv_kind */

@@ -11,13 +11,14 @@
 typedef struct mdldm__packed_key {
     int32_t param, ema;
     int32_t rotate; /* 1: [ic][oc][kh][kw] with the kernel turned by 180 degrees */
-    int32_t reserved;
+    int32_t dtype;  /* of the copy, where an algorithm packs for several */
     int64_t i0, ic; /* the slice of input channels */
 } mdldm__packed_key;
 
 typedef struct mdldm__packed mdldm__packed;
 
-/* How weights are packed. layout: what the algorithm says about the format, of a type of its own. */
+/* How weights are packed. layout: what the algorithm says about the format, of a type of its own. same and
+ * close may be NULL: the key tells all, nothing is held. */
 typedef struct mdldm__pack_ops {
     int32_t (*same)(const mdldm__packed *p, const void *layout);
     /* Sets bytes, and room: the floats' bytes that pack needs to work in. On failure close follows. */
