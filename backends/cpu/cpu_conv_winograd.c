@@ -139,7 +139,8 @@ static double cost(const mdldm_plan *plan, const mdldm__conv_job *job, const win
     if (!fits(plan, job) || (p->operands == MDLDM_BF16 && !bf16))
         return -1.0;
     if (forced)
-        return p->tile == (forced & MDLDM_PLAN_WINOGRAD4 ? 4 : 2) && p->operands == bf16 ? 0.0 : -1.0;
+        return p->tile == (forced & MDLDM_PLAN_WINOGRAD4 ? 4 : 2) && (p->operands == MDLDM_BF16) == bf16 ? 0.0
+                                                                                                         : -1.0;
     mdldm__winograd_blocks b = cut(plan, job, p, 1);
     double channels = (double)(b.slabs[0] * b.depth[0] + b.slabs[1] * b.depth[1]);
     double tiles = (double)b.tiles, out = (double)(b.panels * b.panel);
@@ -179,13 +180,12 @@ static mdldm_status lower_f2_bf16(mdldm_plan *plan, const mdldm__conv_job *job)
     return lower(plan, job, &price_f2_bf16);
 }
 
-/* Its rounding is four times that of direct bf16 products (1.05e-2 against 2.4e-3 of a layer's result):
- * not for a network's first and last layers, whose error nothing dilutes. */
-#define FEWEST_CHANNELS 32
+/* Its rounding is four times that of direct bf16 products: 1.05e-2 against 2.4e-3 of a layer's result. */
 static double cost_f4_bf16(const mdldm_plan *plan, const mdldm__conv_job *job)
 {
     int forced = (plan->flags & MDLDM_PLAN_WINOGRAD4) != 0;
-    if (!forced && (job->ic < FEWEST_CHANNELS || mdldm__cpu_dims(plan, job->dst)[3] < FEWEST_CHANNELS))
+    int64_t oc = mdldm__cpu_dims(plan, job->dst)[3], fewest = job->ic < oc ? job->ic : oc;
+    if (!forced && fewest < MDLDM__WINOGRAD_BF16_FROM)
         return -1.0;
     return cost(plan, job, &price_f4_bf16);
 }

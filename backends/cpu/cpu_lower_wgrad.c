@@ -18,17 +18,17 @@ static mdldm_status run_linear_bwd_weights(mdldm_plan *plan, mdldm__cpu_step *st
 }
 
 /* Products of bf16 round the transformed tiles, to 1.1e-2 of a gradient: as much as bf16 costs the gradients
- * of whole networks (5e-3 to 2e-2). Not for the first and last layers, which are cheap. */
-#define FEWEST_CHANNELS 32
-
-/* By Winograd's method where that can be: at no shape of the presets are direct products faster, not even on
+ * of whole networks (5e-3 to 2e-2).
+ *
+ * By Winograd's method where that can be: at no shape of the presets are direct products faster, not even on
  * 8x8 places at batch 2 (as fast there, half as fast on larger maps). */
 static mdldm__cpu_wgrad product_args(mdldm_plan *plan, const mdldm__cpu_step *step)
 {
     const int64_t *x = mdldm__cpu_dims(plan, step->in[0]), *dy = mdldm__cpu_dims(plan, step->in[2]);
     const mdldm_conv_attr *c = &step->op->attr.conv;
     int32_t dtype = plan->tensors[step->in[0]].dtype;
-    int narrow = dtype == MDLDM_BF16 && plan->device->bf16 == 2 && x[3] >= FEWEST_CHANNELS && dy[3] >= FEWEST_CHANNELS;
+    int narrow = dtype == MDLDM_BF16 && plan->device->bf16 == 2 && x[3] >= MDLDM__WINOGRAD_BF16_FROM &&
+                 dy[3] >= MDLDM__WINOGRAD_BF16_FROM;
     return (mdldm__cpu_wgrad){.n = x[0],
                               .h = x[1],
                               .w = x[2],

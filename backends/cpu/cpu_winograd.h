@@ -32,6 +32,9 @@
 #define MDLDM__WINOGRAD_ROOM (4 << 20)  /* bytes of transformed input that should stay in cache */
 #define MDLDM__WINOGRAD_FEWEST 48       /* tiles that a slab of weights serves at least, if there are */
 #define MDLDM__WINOGRAD_ALIGN 64        /* bytes: a cache line */
+/* Fewest channels on either side for transformed tiles in bf16: a network's first and last layers, whose
+ * error nothing dilutes, are cheap without. */
+#define MDLDM__WINOGRAD_BF16_FROM 32
 
 typedef struct mdldm__cpu_winograd {
     int32_t tile;         /* 2, 4 or MDLDM__WINOGRAD_UP, _DOWN */
