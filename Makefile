@@ -47,6 +47,17 @@ CORE_SRC := $(wildcard src/*/*.c) $(wildcard backends/common/*.c) $(wildcard bac
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
 CPU_SRC := $(wildcard backends/cpu/*.c) $(wildcard backends/common/*.c)
 CPU_OBJ := $(CPU_SRC:%.c=$(BUILD)/cpu-plugin/%.o)
+# CUDA kernels: PTX by clang-16, by nvcc, or by both; neither: no cuda plug-in. The plug-in holds nvcc's where
+# nvcc is. CUDA_ARCHS: machine code for these besides (nvcc; install takes them all).
+CUDA_CLANG ?= $(shell command -v clang-16)
+NVCC ?= $(shell command -v nvcc)
+CUDA_ARCHS ?=
+CUDA_ALL_ARCHS := 80 86 89 90 100 120
+CUDA_COMPILERS := $(if $(NVCC),nvcc) $(if $(CUDA_CLANG),clang)
+CUDA_SRC := $(wildcard backends/cuda/*.c) $(wildcard backends/common/*.c)
+CUDA_OBJ := $(CUDA_SRC:%.c=$(BUILD)/cuda-plugin/%.o)
+CUDA_KERNELS := $(sort $(notdir $(basename $(wildcard backends/cuda/kernels/*.cu))))
+CUDA_HEADERS := $(wildcard backends/cuda/kernels/*.cuh backends/cuda/cuda_args_*.h)
 EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(BUILD)/bin/$(subst _,-,$(p)))
@@ -55,7 +66,11 @@ TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/t
 TEST_SUPPORT := $(wildcard tests/support/*.c)
 TEST_BINS := $(TEST_SRC:%.c=$(BUILD)/%)
 
-PLUGINS := $(if $(wildcard backends/cpu/*.c),$(BUILD)/backends/mdldm_backend_cpu.so $(LIBOUT)/mdldm/mdldm_backend_cpu.so)
+PLUGIN_NAMES := cpu $(if $(strip $(CUDA_COMPILERS)),$(if $(wildcard backends/cuda/cuda_entry.c),cuda))
+PLUGINS := $(foreach p,$(PLUGIN_NAMES),$(BUILD)/backends/mdldm_backend_$(p).so $(LIBOUT)/mdldm/mdldm_backend_$(p).so)
+ifeq ($(strip $(CUDA_COMPILERS)),)
+$(info No clang-16 and no nvcc: the cuda plug-in is not built.)
+endif
 all: $(LIBOUT)/libmdldm.a $(LIBOUT)/libmdldm.so.$(SOVERSION) $(PLUGINS) $(PROGRAM_BINS) $(MAN_PAGES) ## build the library, its backends, the programs and their manual pages
 
 $(BUILD)/%.o: %.c
@@ -86,6 +101,40 @@ $(BUILD)/cpu-plugin/%.o: %.c $(BUILD)/dnnl-prefix
 $(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(BUILD)/dnnl-prefix
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -o $@
+
+# ---- the cuda plug-in, one per compiler of its kernels: $(BUILD)/cuda/COMPILER/mdldm_backend_cuda.so ----
+CUDA_CLANG_FLAGS := -x cuda --cuda-device-only -nocudainc -nocudalib --cuda-gpu-arch=sm_80 -ffreestanding -ffp-contract=off -O3 -Wall -Wextra -Wno-unused-function -Wno-unknown-cuda-version $(if $(WERROR),-Werror)
+CUDA_NVCC_FLAGS := -fmad=false -O3 $(if $(WERROR),--Werror all-warnings)
+CUDA_GENCODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a))
+$(BUILD)/cuda/clang/%.ptx: backends/cuda/kernels/%.cu $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	$(CUDA_CLANG) $(CUDA_CLANG_FLAGS) -S $< -o $@
+$(BUILD)/cuda/nvcc/%.ptx: backends/cuda/kernels/%.cu $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	$(NVCC) $(CUDA_NVCC_FLAGS) -arch=compute_80 --ptx $< -o $@
+$(BUILD)/cuda/nvcc/%.fatbin: backends/cuda/kernels/%.cu $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	$(NVCC) $(CUDA_NVCC_FLAGS) $(CUDA_GENCODE) --fatbin $< -o $@
+
+$(BUILD)/cuda-plugin/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(notdir $*)) -c $< -o $@
+
+define CUDA_RULES
+$(BUILD)/cuda/$(1)/images.c: backends/cuda/embed.sh $(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.ptx) $(if $(and $(filter nvcc,$(1)),$(CUDA_ARCHS)),$(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.fatbin))
+	backends/cuda/embed.sh $(1) $$(filter %.ptx,$$^) > $$@
+$(BUILD)/cuda/$(1)/mdldm_backend_cuda.so: $(CUDA_OBJ) $(BUILD)/cuda/$(1)/images.c backends/cuda/exports.map
+	$$(CC) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) -c $(BUILD)/cuda/$(1)/images.c -o $(BUILD)/cuda/$(1)/images.o
+	$$(CC) -shared -Wl,--version-script=backends/cuda/exports.map -Wl,-z,defs $$(LDFLAGS_ALL) $(CUDA_OBJ) $(BUILD)/cuda/$(1)/images.o -ldl -lm -o $$@
+endef
+$(foreach c,$(CUDA_COMPILERS),$(eval $(call CUDA_RULES,$(c))))
+
+$(BUILD)/backends/mdldm_backend_cuda.so: $(BUILD)/cuda/$(firstword $(CUDA_COMPILERS))/mdldm_backend_cuda.so
+	@mkdir -p $(@D)
+	cp --remove-destination $< $@
+
+.PHONY: cuda-variants
+cuda-variants: $(foreach c,$(CUDA_COMPILERS),$(BUILD)/cuda/$(c)/mdldm_backend_cuda.so) ## the cuda plug-in once per compiler of its kernels that is here
 
 # Beside the library, where a program in this tree looks for it; a new file, since a running one may be mapped.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
@@ -278,4 +327,4 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
+-include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(CUDA_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
