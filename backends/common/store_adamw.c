@@ -96,8 +96,7 @@ static void for_chunks(adamw_job *job, mdldm__parallel_fn parallel, void *parall
             body(job, i);
 }
 
-mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args,
-                                     mdldm__parallel_fn parallel, void *parallel_user)
+mdldm_status mdldm__adamw_check(const mdldm__store_host *store, mdldm_adamw *args)
 {
     args->bad_param = -1;
     args->grad_norm = 0;
@@ -108,28 +107,15 @@ mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args
         return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
                                  "store: the step of AdamW is %lld, it counts from 1",
                                  (long long)args->step);
-    adamw_job job = {.store = store};
-    for_chunks(&job, parallel, parallel_user, sum_chunk);
-    double sum = 0;
-    for (int64_t i = 0; i < store->chunk_count; i++) {
-        /* Squares of floats cannot overflow a double: a bad sum means a bad gradient. */
-        if (!isfinite(store->chunk_sums[i])) {
-            args->bad_param = chunk_owner(store, i);
-            return mdldm__host_error(store->host, MDLDM_ERROR_NUMERIC,
-                                     "the gradient of '%s' is not finite",
-                                     store->desc[args->bad_param].name);
-        }
-        sum += store->chunk_sums[i];
-    }
-    args->grad_norm = sqrt(sum) * (double)args->grad_scale;
+    return MDLDM_OK;
+}
 
-    double clip = 1.0;
-    if (args->max_grad_norm > 0)
-        clip = fmin(1.0, (double)args->max_grad_norm / (args->grad_norm + 1e-6));
-    double lr = args->lr, step = (double)args->step;
-    job.c = (mdldm__adamw_constants){
+mdldm__adamw_constants mdldm__adamw_constants_of(const mdldm_adamw *args)
+{
+    const double lr = args->lr, step = (double)args->step;
+    return (mdldm__adamw_constants){
         .grad_scale = args->grad_scale,
-        .clip = (float)clip,
+        .clip = 1,
         .keep = (float)(1.0 - lr * (double)args->weight_decay),
         .beta2 = args->beta2,
         .w1 = (float)(1.0 - (double)args->beta1),
@@ -140,6 +126,33 @@ mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args
         .ema_decay = args->ema_decay,
         .ema_rest = (float)(1.0 - (double)args->ema_decay),
     };
+}
+
+mdldm_status mdldm__adamw_bad(const mdldm__store_host *store, mdldm_adamw *args, int32_t index)
+{
+    args->bad_param = index;
+    return mdldm__host_error(store->host, MDLDM_ERROR_NUMERIC, "the gradient of '%s' is not finite",
+                             store->desc[index].name);
+}
+
+mdldm_status mdldm__store_host_adamw(mdldm__store_host *store, mdldm_adamw *args,
+                                     mdldm__parallel_fn parallel, void *parallel_user)
+{
+    mdldm_status status = mdldm__adamw_check(store, args);
+    if (status != MDLDM_OK)
+        return status;
+    adamw_job job = {.store = store, .c = mdldm__adamw_constants_of(args)};
+    for_chunks(&job, parallel, parallel_user, sum_chunk);
+    double sum = 0;
+    for (int64_t i = 0; i < store->chunk_count; i++) {
+        /* Squares of floats cannot overflow a double: a bad sum means a bad gradient. */
+        if (!isfinite(store->chunk_sums[i]))
+            return mdldm__adamw_bad(store, args, chunk_owner(store, i));
+        sum += store->chunk_sums[i];
+    }
+    args->grad_norm = sqrt(sum) * (double)args->grad_scale;
+    if (args->max_grad_norm > 0)
+        job.c.clip = (float)fmin(1.0, (double)args->max_grad_norm / (args->grad_norm + 1e-6));
     for_chunks(&job, parallel, parallel_user, update_chunk);
     for (int32_t i = 0; i < store->count; i++)
         if (store->params[i].grad != NULL)

@@ -34,14 +34,12 @@ static int open_param(mdldm__store_host *store, int32_t index)
     return p->grad != NULL && p->exp_avg != NULL && p->exp_avg_sq != NULL;
 }
 
-mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
-                                    int32_t flags, mdldm__store_host *store)
+mdldm_status mdldm__store_host_open_table(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
+                                          int32_t flags, mdldm__store_host *store)
 {
     memset(store, 0, sizeof *store);
     store->host = host;
     store->flags = flags;
-    store->sum_squares = mdldm__adamw_sum_squares;
-    store->adamw = mdldm__adamw_update;
     if (count < 0 || (count > 0 && params == NULL) ||
         ((flags & MDLDM_STORE_EMA) && !(flags & MDLDM_STORE_TRAIN)))
         return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT,
@@ -65,14 +63,27 @@ mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_de
         p->first_chunk = store->chunk_count;
         if ((flags & MDLDM_STORE_TRAIN) && params[i].trainable)
             store->chunk_count += (p->count + MDLDM__STORE_CHUNK - 1) / MDLDM__STORE_CHUNK;
-        if (!open_param(store, i))
-            goto no_memory;
     }
-    store->chunk_sums = mdldm__host_zalloc(host, (size_t)store->chunk_count, sizeof(double));
-    if (store->chunk_sums == NULL)
-        goto no_memory;
     return MDLDM_OK;
 no_memory:
+    mdldm__store_host_close(store);
+    return mdldm__host_oom(host, "parameter store");
+}
+
+mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
+                                    int32_t flags, mdldm__store_host *store)
+{
+    mdldm_status status = mdldm__store_host_open_table(host, params, count, flags, store);
+    if (status != MDLDM_OK)
+        return status;
+    store->sum_squares = mdldm__adamw_sum_squares;
+    store->adamw = mdldm__adamw_update;
+    store->chunk_sums = mdldm__host_zalloc(host, (size_t)store->chunk_count, sizeof(double));
+    int complete = store->chunk_sums != NULL;
+    for (int32_t i = 0; i < count && complete; i++)
+        complete = open_param(store, i);
+    if (complete)
+        return MDLDM_OK;
     mdldm__store_host_close(store);
     return mdldm__host_oom(host, "parameter store");
 }
@@ -97,7 +108,7 @@ void mdldm__store_host_close(mdldm__store_host *store)
     memset(store, 0, sizeof *store);
 }
 
-static mdldm_status check_index(const mdldm__store_host *store, int32_t index)
+mdldm_status mdldm__store_host_check_index(const mdldm__store_host *store, int32_t index)
 {
     if (index >= 0 && index < store->count)
         return MDLDM_OK;
@@ -132,25 +143,35 @@ static void drop_owned(mdldm__store_host *store, mdldm__host_param *p)
     p->owned_value = NULL;
 }
 
-mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, const void *data,
-                                    int32_t dtype)
+mdldm_status mdldm__store_host_check_bind(const mdldm__store_host *store, int32_t index, const void *data,
+                                          int32_t *dtype, int32_t *mapped)
 {
-    mdldm_status status = check_index(store, index);
+    mdldm_status status = mdldm__store_host_check_index(store, index);
     if (status != MDLDM_OK)
         return status;
-    int32_t mapped = (dtype & MDLDM_BIND_MAPPED) != 0;
-    dtype &= ~MDLDM_BIND_MAPPED;
+    *mapped = (*dtype & MDLDM_BIND_MAPPED) != 0;
+    *dtype &= ~MDLDM_BIND_MAPPED;
     if (data == NULL ||
-        (dtype != MDLDM_F32 && dtype != MDLDM_F16 && dtype != MDLDM_BF16 && dtype != MDLDM_I8))
+        (*dtype != MDLDM_F32 && *dtype != MDLDM_F16 && *dtype != MDLDM_BF16 && *dtype != MDLDM_I8))
         return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
                                  "store: the values of '%s' need memory of type F32, F16, BF16 or I8",
                                  store->desc[index].name);
-    mdldm__host_param *p = &store->params[index];
-    int lent = !(store->flags & MDLDM_STORE_TRAIN), integers = dtype == MDLDM_I8;
-    if (integers && !lent)
+    if (*dtype == MDLDM_I8 && (store->flags & MDLDM_STORE_TRAIN))
         return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
                                  "store: the values of '%s' are I8, which cannot be trained",
                                  store->desc[index].name);
+    return MDLDM_OK;
+}
+
+mdldm_status mdldm__store_host_bind(mdldm__store_host *store, int32_t index, const void *data,
+                                    int32_t dtype)
+{
+    int32_t mapped = 0;
+    mdldm_status status = mdldm__store_host_check_bind(store, index, data, &dtype, &mapped);
+    if (status != MDLDM_OK)
+        return status;
+    mdldm__host_param *p = &store->params[index];
+    int lent = !(store->flags & MDLDM_STORE_TRAIN), integers = dtype == MDLDM_I8;
     /* A mapped file may hold floats at odd addresses; those are converted like the 16-bit types. */
     int floats = dtype == MDLDM_F32 && (uintptr_t)data % _Alignof(float) == 0;
     if (lent && (floats || integers || !p->eager)) {
@@ -187,11 +208,29 @@ mdldm_status mdldm__store_host_no_value(const mdldm__store_host *store, int32_t 
                              holds_integers(p) ? "I8" : "floats", dtype == MDLDM_I8 ? "I8" : "F32");
 }
 
+mdldm_status mdldm__store_host_check_float(const mdldm__store_host *store, int32_t index)
+{
+    if (!holds_integers(&store->params[index]))
+        return MDLDM_OK;
+    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                             "store: parameter '%s' is I8 and cannot be written as float", store->desc[index].name);
+}
+
+mdldm_status mdldm__store_host_no_slot(const mdldm__store_host *store, int32_t index, int32_t slot)
+{
+    if (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA)
+        return mdldm__store_host_no_value(store, index, MDLDM_F32);
+    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
+                             "store: parameter '%s' has no slot %d; only trainable ones in a store opened "
+                             "for training do",
+                             store->desc[index].name, slot);
+}
+
 /* The array of a slot; NULL with the sentence when there is none. */
 static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int32_t slot,
                               const float **array)
 {
-    mdldm_status status = check_index(store, index);
+    mdldm_status status = mdldm__store_host_check_index(store, index);
     if (status != MDLDM_OK)
         return status;
     const mdldm__host_param *p = &store->params[index];
@@ -201,19 +240,12 @@ static mdldm_status find_slot(const mdldm__store_host *store, int32_t index, int
              : slot == MDLDM_SLOT_EXP_AVG_SQ ? p->exp_avg_sq
              : slot == MDLDM_SLOT_EMA        ? mdldm__store_host_values(store, index, 1)
                                              : NULL;
-    if (*array != NULL)
-        return MDLDM_OK;
-    if (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA)
-        return mdldm__store_host_no_value(store, index, MDLDM_F32);
-    return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                             "store: parameter '%s' has no slot %d; only trainable ones in a store opened "
-                             "for training do",
-                             store->desc[index].name, slot);
+    return *array != NULL ? MDLDM_OK : mdldm__store_host_no_slot(store, index, slot);
 }
 
 mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int32_t slot, float *out)
 {
-    if (check_index(store, index) == MDLDM_OK && (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA) &&
+    if (mdldm__store_host_check_index(store, index) == MDLDM_OK && (slot == MDLDM_SLOT_VALUE || slot == MDLDM_SLOT_EMA) &&
         store->params[index].value == NULL && store->params[index].bound != NULL &&
         !holds_integers(&store->params[index])) {
         (void)mdldm__store_host_floats(store, index, 0, out);
@@ -229,14 +261,13 @@ mdldm_status mdldm__store_host_read(mdldm__store_host *store, int32_t index, int
 mdldm_status mdldm__store_host_write(mdldm__store_host *store, int32_t index, int32_t slot,
                                      const float *in)
 {
-    mdldm_status status = check_index(store, index);
+    mdldm_status status = mdldm__store_host_check_index(store, index);
     if (status != MDLDM_OK)
         return status;
     mdldm__host_param *p = &store->params[index];
-    if (holds_integers(p))
-        return mdldm__host_error(store->host, MDLDM_ERROR_INVALID_ARGUMENT,
-                                 "store: parameter '%s' is I8 and cannot be written as float",
-                                 store->desc[index].name);
+    status = mdldm__store_host_check_float(store, index);
+    if (status != MDLDM_OK)
+        return status;
     if (slot == MDLDM_SLOT_VALUE || (slot == MDLDM_SLOT_EMA && p->ema == NULL)) {
         /* Borrowed memory is the caller's: never written, but replaced by memory of our own. */
         if (p->owned_value == NULL)

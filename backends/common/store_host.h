@@ -49,6 +49,20 @@ typedef struct mdldm__store_host {
 typedef void (*mdldm__parallel_fn)(void *user, int64_t count, void (*body)(void *arg, int64_t i),
                                    void *arg);
 
+/* The table alone, names, sizes and chunks: for a store whose arrays lie elsewhere. Its backend says what is
+ * bound by setting bound and bound_dtype, and counts versions. check_bind takes MAPPED out of *dtype. */
+mdldm_status mdldm__store_host_open_table(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
+                                          int32_t flags, mdldm__store_host *store);
+mdldm_status mdldm__store_host_check_index(const mdldm__store_host *store, int32_t index);
+mdldm_status mdldm__store_host_check_bind(const mdldm__store_host *store, int32_t index, const void *data,
+                                          int32_t *dtype, int32_t *mapped);
+mdldm_status mdldm__store_host_check_float(const mdldm__store_host *store, int32_t index); /* not I8: for writes */
+mdldm_status mdldm__store_host_no_slot(const mdldm__store_host *store, int32_t index, int32_t slot);
+/* Refuses what cannot be a step; and the scalars of one, clip left 1. */
+mdldm_status mdldm__adamw_check(const mdldm__store_host *store, mdldm_adamw *args);
+mdldm__adamw_constants mdldm__adamw_constants_of(const mdldm_adamw *args);
+/* The sentence of a gradient that is not finite, and args->bad_param. */
+mdldm_status mdldm__adamw_bad(const mdldm__store_host *store, mdldm_adamw *args, int32_t index);
 /* The calls of mdldm_backend's store. After a failed open the store is empty; close takes it anyway. */
 mdldm_status mdldm__store_host_open(const mdldm_host *host, const mdldm_param_desc *params, int32_t count,
                                     int32_t flags, mdldm__store_host *store);

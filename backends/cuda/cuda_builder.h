@@ -38,6 +38,7 @@ typedef struct mdldm__cuda_builder {
     struct mdldm_plan *plan;
     mdldm_status status;               /* sticky; MDLDM_OK: go on */
     const mdldm_graph_op *op;          /* being lowered */
+    int32_t position;                  /* of it */
 } mdldm__cuda_builder;
 
 /* ---- References. A tensor of -1 gives NONE. ---- */
@@ -56,6 +57,9 @@ mdldm__cuda_ref mdldm__cuda_scratch(mdldm__cuda_builder *b, size_t bytes);
  * nothing but parameters and weights. form: MDLDM__CUDA_FORM_..., or it with a slice's first channel above
  * it; any number that tells apart what is not the same. */
 mdldm__cuda_ref mdldm__cuda_weights(mdldm__cuda_builder *b, int32_t tensor, int64_t form, size_t bytes, int *fresh);
+/* For kernels that read each element before they write it: lets activation out lie where activation in does,
+ * if nothing reads in after this operation and both have the same size; 1 when it will. */
+int mdldm__cuda_in_place(mdldm__cuda_builder *b, int32_t in, int32_t out);
 /* The same thing, so many bytes further on. */
 static inline mdldm__cuda_ref mdldm__cuda_at(mdldm__cuda_ref ref, int64_t bytes)
 {
