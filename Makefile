@@ -52,6 +52,7 @@ CPU_OBJ := $(CPU_SRC:%.c=$(BUILD)/cpu-plugin/%.o)
 CUDA_CLANG ?= $(shell command -v clang-16)
 NVCC ?= $(shell command -v nvcc)
 CUDA_ARCHS ?=
+comma := ,
 CUDA_ALL_ARCHS := 80 86 89 90 100 120
 CUDA_COMPILERS := $(if $(NVCC),nvcc) $(if $(CUDA_CLANG),clang)
 CUDA_SRC := $(wildcard backends/cuda/*.c) $(wildcard backends/common/*.c)
@@ -120,9 +121,14 @@ $(BUILD)/cuda-plugin/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(CFLAGS_$(notdir $*)) -c $< -o $@
 
+# Changes when CUDA_ARCHS does.
+$(BUILD)/cuda-archs: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CUDA_ARCHS)' | cmp -s - $@ || echo '$(CUDA_ARCHS)' > $@
+
 define CUDA_RULES
-$(BUILD)/cuda/$(1)/images.c: backends/cuda/embed.sh $(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.ptx) $(if $(and $(filter nvcc,$(1)),$(CUDA_ARCHS)),$(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.fatbin))
-	backends/cuda/embed.sh $(1) $$(filter %.ptx,$$^) > $$@
+$(BUILD)/cuda/$(1)/images.c: backends/cuda/embed.sh $(BUILD)/cuda-archs $(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.ptx) $(if $(and $(filter nvcc,$(1)),$(CUDA_ARCHS)),$(CUDA_KERNELS:%=$(BUILD)/cuda/$(1)/%.fatbin))
+	backends/cuda/embed.sh $(1) $$(filter %.ptx %.fatbin,$$^) > $$@
 $(BUILD)/cuda/$(1)/mdldm_backend_cuda.so: $(CUDA_OBJ) $(BUILD)/cuda/$(1)/images.c backends/cuda/exports.map
 	$$(CC) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) -c $(BUILD)/cuda/$(1)/images.c -o $(BUILD)/cuda/$(1)/images.o
 	$$(CC) -shared -Wl,--version-script=backends/cuda/exports.map -Wl,-z,defs $$(LDFLAGS_ALL) $(CUDA_OBJ) $(BUILD)/cuda/$(1)/images.o -ldl -lm -o $$@
@@ -136,13 +142,17 @@ $(BUILD)/backends/mdldm_backend_cuda.so: $(BUILD)/cuda/$(firstword $(CUDA_COMPIL
 .PHONY: cuda-variants
 cuda-variants: $(foreach c,$(CUDA_COMPILERS),$(BUILD)/cuda/$(c)/mdldm_backend_cuda.so) ## the cuda plug-in once per compiler of its kernels that is here
 
+# Assembling takes the toolkit; what clang-16 wrote is assembled too.
+.PHONY: cuda-lint
+cuda-lint: $(foreach c,$(CUDA_COMPILERS),$(CUDA_KERNELS:%=$(BUILD)/cuda/$(c)/%.ptx)) ## registers, shared memory, occupancy of the CUDA kernels; spills are errors (needs the CUDA toolkit)
+	$(if $(NVCC),tests/cuda/lint.py $(dir $(NVCC))ptxas $(subst $() ,$(comma),$(strip $(CUDA_ALL_ARCHS))) $^,@echo 'No nvcc here: nothing to assemble with.')
+
 # Beside the library, where a program in this tree looks for it; a new file, since a running one may be mapped.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so
 	@mkdir -p $(@D)
 	cp --remove-destination $< $@
 
 # ---- programs ----
-comma := ,
 # Where programs look for the library, from their own folder; empty: where the loader does.
 PROGRAM_RPATH ?= ../../lib
 define PROGRAM_RULE
@@ -183,7 +193,7 @@ $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wil
 .PHONY: test-bins
 test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
 
-TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/install/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh)
+TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/install/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh tests/cuda/*.sh)
 
 # ---- measurements ----
 BENCH_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/bench_*.c))
@@ -284,7 +294,8 @@ fuzz: ## the fuzz targets, a minute each (needs clang)
 INSTALL_BUILD ?= build/install
 INSTALL_LIBOUT ?= $(INSTALL_BUILD)/lib
 INSTALL_RPATH ?= $(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))
-INSTALL_MAKE := $(MAKE) BUILD=$(INSTALL_BUILD) LIBOUT=$(INSTALL_LIBOUT) PROGRAM_RPATH='$(INSTALL_RPATH)' MDLDM_LIBDIR=$(LIBDIR)
+INSTALL_CUDA_ARCHS ?= $(CUDA_ALL_ARCHS)
+INSTALL_MAKE := $(MAKE) CUDA_ARCHS='$(INSTALL_CUDA_ARCHS)' BUILD=$(INSTALL_BUILD) LIBOUT=$(INSTALL_LIBOUT) PROGRAM_RPATH='$(INSTALL_RPATH)' MDLDM_LIBDIR=$(LIBDIR)
 
 .PHONY: install-build
 install-build: ## build what install installs

@@ -1,25 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Writes the C file that holds compiled kernels (cuda_images.h): embed.sh COMPILER PTX...
-# Beside NAME.ptx a NAME.fatbin is taken in too.
+# Writes the C file that holds compiled kernels (cuda_images.h): embed.sh COMPILER NAME.ptx... [NAME.fatbin...]
 set -eu
 export LC_ALL=C
 compiler=$1
 shift
+all=" $* "
+has_fatbin() { case "$all" in *" ${1%.ptx}.fatbin "*) ;; *) return 1 ;; esac }
+for file; do
+    shift
+    case "$file" in *.ptx) set -- "$@" "$file" ;; esac
+done
 echo '#include "backends/cuda/cuda_images.h"'
 for ptx; do
     name=$(basename "$ptx" .ptx)
     fatbin=${ptx%.ptx}.fatbin
     printf '__asm__(".section .rodata\\n.balign 16\\nmdldm__ptx_%s: .incbin \\"%s\\"\\nmdldm__ptx_end_%s: .byte 0\\n"\n' "$name" "$ptx" "$name"
-    [ ! -e "$fatbin" ] || printf '        ".balign 16\\nmdldm__fatbin_%s: .incbin \\"%s\\"\\n"\n' "$name" "$fatbin"
+    ! has_fatbin "$ptx" || printf '        ".balign 16\\nmdldm__fatbin_%s: .incbin \\"%s\\"\\n"\n' "$name" "$fatbin"
     printf '        ".previous");\nextern const char mdldm__ptx_%s[], mdldm__ptx_end_%s[];\n' "$name" "$name"
-    [ ! -e "$fatbin" ] || echo "extern const char mdldm__fatbin_$name[];"
+    ! has_fatbin "$ptx" || echo "extern const char mdldm__fatbin_$name[];"
 done
 echo 'const mdldm__cuda_image mdldm__cuda_images[] = {'
 for ptx; do
     name=$(basename "$ptx" .ptx)
     fat=NULL
-    [ ! -e "${ptx%.ptx}.fatbin" ] || fat=mdldm__fatbin_$name
+    ! has_fatbin "$ptx" || fat=mdldm__fatbin_$name
     echo "    {\"$name\", mdldm__ptx_$name, mdldm__ptx_end_$name, $fat},"
 done
 echo '};'

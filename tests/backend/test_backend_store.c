@@ -358,7 +358,9 @@ static void slots_are_there_when_needed(void **state)
         const int64_t before = h.own.live_bytes;
         assert_int_equal(backend->store_open(device, params, 2, stores[i].flags, &store), MDLDM_OK);
         const double taken = (double)(h.own.live_bytes - before) / (4.0 * COUNT);
-        if (taken < stores[i].floats || taken > stores[i].floats + 0.1)
+        if (strcmp(backend->name, "cuda") == 0) /* they lie in the GPU's memory, and the host keeps no copy */
+            assert_true(taken < 0.1);
+        else if (taken < stores[i].floats || taken > stores[i].floats + 0.1)
             fail_msg("a store with flags %d takes %.3f floats for two parameters, not %.0f", stores[i].flags,
                      taken, stores[i].floats);
         backend->store_close(store);

@@ -45,3 +45,11 @@ void backend_divide_all(void)
 {
     setenv("MDLDM_CPU_DIVIDE_ALL", "1", 0);
 }
+
+void backend_step_by_step(int on)
+{
+    if (on)
+        setenv("MDLDM_CUDA_GRAPHS", "0", 1);
+    else
+        unsetenv("MDLDM_CUDA_GRAPHS");
+}

@@ -13,5 +13,7 @@ enum { MOST_BACKENDS = 8 };
 int backend_list(const mdldm_backend *list[MOST_BACKENDS]);
 /* Devices opened from now on divide every kernel among their threads, also those too small for it. */
 void backend_divide_all(void);
+/* 1: devices opened from now on hand over one operation at a time, also those that would replay a whole plan. */
+void backend_step_by_step(int on);
 
 #endif
