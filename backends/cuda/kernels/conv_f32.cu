@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "conv_kernels.cuh"
+
+CONV_KERNELS(f32)
