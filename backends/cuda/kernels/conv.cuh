@@ -68,15 +68,6 @@ struct conv_place {
     int32_t tap_y, tap_x, chunk;
 };
 
-template <typename T, bool GATHER>
-DEVICE void copy_chunk(unsigned char *to, const T *from, const T *valid, bool inside, int32_t left)
-{
-    if (GATHER)
-        *(words4 *)to = gather_chunk(inside ? from : valid, inside ? left : 0);
-    else
-        copy_async16(shared_address(to), inside ? from : valid, inside ? 16 : 0);
-}
-
 template <class E, class Tile, bool GATHER> struct conv_copy {
     typedef typename E::element T;
     typedef tile<E, 4, false> layout;
@@ -231,7 +222,7 @@ template <class E, class Tile, bool GATHER> DEVICE void conv(const mdldm__cuda_a
         const unsigned char *stage_a = room + now * Tile::a_bytes;
         const unsigned char *stage_b = room + CONV_STAGES * Tile::a_bytes + now * Tile::b_bytes;
         _Pragma("unroll E::unrolled") for (uint32_t half = 0; half < 2; half++)
-            product<E>::template step<layout, layout, Tile::row_groups, 4>(acc, stage_a, warp_row, stage_b, warp_column, half);
+            product<E>::template step<layout, layout, Tile::row_groups, 4>(acc, stage_a, warp_row, half, stage_b, warp_column, half);
         now = now + 1 == CONV_STAGES ? 0 : now + 1;
         ahead = ahead + 1 == CONV_STAGES ? 0 : ahead + 1;
     }

@@ -88,7 +88,7 @@ template <class E, class Tile, bool GATHER> DEVICE void conv_weights(const mdldm
         copy_commit();
         _Pragma("unroll E::unrolled") for (uint32_t half = 0; half < 2; half++)
             product<E>::template step<typename copies::a_layout, typename copies::b_layout, Tile::row_groups, 4>(
-                acc, room + now * Tile::a_bytes, warp_row, room + CONV_STAGES * Tile::a_bytes + now * Tile::b_bytes, warp_column, half);
+                acc, room + now * Tile::a_bytes, warp_row, half, room + CONV_STAGES * Tile::a_bytes + now * Tile::b_bytes, warp_column, half);
         now = now + 1 == CONV_STAGES ? 0 : now + 1;
         ahead = ahead + 1 == CONV_STAGES ? 0 : ahead + 1;
     }

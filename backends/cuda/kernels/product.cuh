@@ -86,16 +86,16 @@ template <class E, class B> DEVICE void load_columns(uint32_t f[4], const unsign
 }
 
 template <class E, class A, class B, int MI, int NJ>
-DEVICE void product_step_mma(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row,
-                             const unsigned char *b, uint32_t column, uint32_t step)
+DEVICE void product_step_mma(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row, uint32_t step_a,
+                             const unsigned char *b, uint32_t column, uint32_t step_b)
 {
     uint32_t fa[MI][4];
     UNROLL for (int i = 0; i < MI; i++)
-        load_rows<E, A>(fa[i], a, row + 16 * i, step);
+        load_rows<E, A>(fa[i], a, row + 16 * i, step_a);
     UNROLL for (int j = 0; j < NJ; j += 2)
     {
         uint32_t fb[4];
-        load_columns<E, B>(fb, b, column + 8 * j, step);
+        load_columns<E, B>(fb, b, column + 8 * j, step_b);
         UNROLL for (int half = 0; half < 2 && j + half < NJ; half++)
             UNROLL for (int i = 0; i < MI; i++)
             {
@@ -115,18 +115,18 @@ struct __attribute__((aligned(8))) floats2 { float v[2]; };
 
 /* Both across K: one of K after the other. */
 template <class A, class B, int MI, int NJ>
-DEVICE void product_step_outer(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row,
-                               const unsigned char *b, uint32_t column, uint32_t step)
+DEVICE void product_step_outer(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row, uint32_t step_a,
+                               const unsigned char *b, uint32_t column, uint32_t step_b)
 {
     const uint32_t g = lane() >> 2, t = lane() & 3;
-    _Pragma("unroll 2") for (uint32_t k = 8 * step; k < 8 * step + 8; k++)
+    _Pragma("unroll 2") for (uint32_t k = 0; k < 8; k++)
     {
         float av[2 * MI];
         UNROLL for (int i = 0; i < 2 * MI; i++)
-            av[i] = *A::at(a, k, row + g + 8 * i);
+            av[i] = *A::at(a, 8 * step_a + k, row + g + 8 * i);
         UNROLL for (int j = 0; j < NJ; j++)
         {
-            const floats2 bv = *(const floats2 *)B::at(b, k, column + 8 * j + 2 * t);
+            const floats2 bv = *(const floats2 *)B::at(b, 8 * step_b + k, column + 8 * j + 2 * t);
             UNROLL for (int i = 0; i < 2 * MI; i++)
                 UNROLL for (int e = 0; e < 2; e++)
                     acc[i][2 * j + e] = fma32(av[i], bv.v[e], acc[i][2 * j + e]);
@@ -135,32 +135,32 @@ DEVICE void product_step_outer(float (&acc)[2 * MI][2 * NJ], const unsigned char
 }
 
 template <class A, class B, int MI, int NJ>
-DEVICE void product_step_f32(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row,
-                             const unsigned char *b, uint32_t column, uint32_t step)
+DEVICE void product_step_f32(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row, uint32_t step_a,
+                             const unsigned char *b, uint32_t column, uint32_t step_b)
 {
     const uint32_t g = lane() >> 2, t = lane() & 3;
     ONE_BY_ONE for (uint32_t half = 0; half < 2; half++)
     {
-        const uint32_t chunk = 2 * step + half;
+        const uint32_t chunk_a = 2 * step_a + half, chunk_b = 2 * step_b + half;
         floats4 av[2 * MI];
         UNROLL for (int i = 0; i < 2 * MI; i++)
         {
             if (!A::across)
-                av[i] = *(const floats4 *)(a + A::place(row + g + 8 * i, chunk));
+                av[i] = *(const floats4 *)(a + A::place(row + g + 8 * i, chunk_a));
             else
                 UNROLL for (int k = 0; k < 4; k++)
-                    av[i].v[k] = *A::at(a, 4 * chunk + k, row + g + 8 * i);
+                    av[i].v[k] = *A::at(a, 4 * chunk_a + k, row + g + 8 * i);
         }
         UNROLL for (int j = 0; j < NJ; j++)
         {
             floats4 bv[2];
             if (!B::across)
                 UNROLL for (int e = 0; e < 2; e++)
-                    bv[e] = *(const floats4 *)(b + B::place(column + 8 * j + 2 * t + e, chunk));
+                    bv[e] = *(const floats4 *)(b + B::place(column + 8 * j + 2 * t + e, chunk_b));
             else
                 UNROLL for (int k = 0; k < 4; k++)
                 {
-                    floats2 pair = *(const floats2 *)B::at(b, 4 * chunk + k, column + 8 * j + 2 * t);
+                    floats2 pair = *(const floats2 *)B::at(b, 4 * chunk_b + k, column + 8 * j + 2 * t);
                     bv[0].v[k] = pair.v[0];
                     bv[1].v[k] = pair.v[1];
                 }
@@ -175,21 +175,21 @@ DEVICE void product_step_f32(float (&acc)[2 * MI][2 * NJ], const unsigned char *
 /* The two above by the kind of element. NJ even, unless b's tile has rows or columns to spare. */
 template <class E> struct product {
     template <class A, class B, int MI, int NJ>
-    static __device__ __forceinline__ void step(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row,
-                                   const unsigned char *b, uint32_t column, uint32_t step)
+    static __device__ __forceinline__ void step(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row, uint32_t step_a,
+                                                const unsigned char *b, uint32_t column, uint32_t step_b)
     {
-        product_step_mma<E, A, B, MI, NJ>(acc, a, row, b, column, step);
+        product_step_mma<E, A, B, MI, NJ>(acc, a, row, step_a, b, column, step_b);
     }
 };
 template <> struct product<by_f32> {
     template <class A, class B, int MI, int NJ>
-    static __device__ __forceinline__ void step(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row,
-                                   const unsigned char *b, uint32_t column, uint32_t step)
+    static __device__ __forceinline__ void step(float (&acc)[2 * MI][2 * NJ], const unsigned char *a, uint32_t row, uint32_t step_a,
+                                                const unsigned char *b, uint32_t column, uint32_t step_b)
     {
         if (A::across && B::across)
-            product_step_outer<A, B, MI, NJ>(acc, a, row, b, column, step);
+            product_step_outer<A, B, MI, NJ>(acc, a, row, step_a, b, column, step_b);
         else
-            product_step_f32<A, B, MI, NJ>(acc, a, row, b, column, step);
+            product_step_f32<A, B, MI, NJ>(acc, a, row, step_a, b, column, step_b);
     }
 };
 
@@ -231,6 +231,17 @@ template <typename T> DEVICE words4 gather_chunk(const T *p, int32_t left)
     }
     r.x = w[0], r.y = w[1], r.z = w[2], r.w = w[3];
     return r;
+}
+
+/* 16 bytes to shared memory, zeros where not inside; valid: an address that may be formed and read. GATHER: by
+ * elements of which there are `left`. */
+template <typename T, bool GATHER>
+DEVICE void copy_chunk(unsigned char *to, const T *from, const T *valid, bool inside, int32_t left)
+{
+    if (GATHER)
+        *(words4 *)to = gather_chunk(inside ? from : valid, inside ? left : 0);
+    else
+        copy_async16(shared_address(to), inside ? from : valid, inside ? 16 : 0);
 }
 
 #endif

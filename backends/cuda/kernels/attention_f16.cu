@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "attention.cuh"
+
+ATTENTION_KERNELS(f16)
