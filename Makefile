@@ -188,10 +188,18 @@ $(BUILD)/tests/unit/test_dlopen: $(LIBOUT)/libmdldm.so.$(SOVERSION)
 $(BUILD)/tests/backend/test_k_%: TEST_LIBS := -fopenmp
 $(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c backends/cpu/cpu_products_*.c))
 
+# ---- the CUDA runtime for tests: an interpreter of PTX behind libcudart's calls ----
+FAKE_CUDA_SRC := $(wildcard tests/cuda/sim/*.c tests/cuda/runtime/*.c)
+FAKE_CUDA := $(BUILD)/tests/cuda/libcudart.so.13
+$(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o): CFLAGS += -O3
+$(FAKE_CUDA): $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o) tests/cuda/runtime/exports.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libcudart.so.13 -Wl,--version-script=tests/cuda/runtime/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o) -lm -lpthread -o $@
+
 .SECONDARY: # keep objects between runs
 
 .PHONY: test-bins
-test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS)
+test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS) $(FAKE_CUDA)
 
 TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/install/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh tests/cuda/*.sh)
 
@@ -338,4 +346,4 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(CUDA_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
+-include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(CUDA_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
