@@ -63,7 +63,7 @@ EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(BUILD)/bin/$(subst _,-,$(p)))
 MAN_PAGES := $(foreach p,$(PROGRAMS),$(BUILD)/man/$(subst _,-,$(p)).1)
-TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/test_*.c tests/fuzz/test_*.c)
+TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/test_*.c tests/fuzz/test_*.c) $(if $(strip $(CUDA_COMPILERS)),$(wildcard tests/cuda/test_*.c))
 TEST_SUPPORT := $(wildcard tests/support/*.c)
 TEST_BINS := $(TEST_SRC:%.c=$(BUILD)/%)
 
@@ -199,7 +199,7 @@ $(FAKE_CUDA): $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o) tests/cuda/runtime/exports.map
 .SECONDARY: # keep objects between runs
 
 .PHONY: test-bins
-test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS) $(FAKE_CUDA)
+test-bins: $(TEST_BINS) $(PLUGINS) $(PROGRAM_BINS) $(if $(strip $(CUDA_COMPILERS)),$(FAKE_CUDA) cuda-variants)
 
 TEST_SCRIPTS := $(wildcard tests/abi/*.sh tests/docs/*.sh tests/install/*.sh tests/programs/run.sh tests/backend/*.sh tests/bindings/*.sh tests/cuda/*.sh)
 
@@ -238,6 +238,17 @@ check: deps ## install what is missing, build everything, run all tests
 	$(MAKE) -j$(JOBS) all test-bins
 	tests/run.sh $(abspath $(BUILD))/backends $(TEST_BINS) $(TEST_SCRIPTS)
 
+# The real libcudart is looked for where the loader looks: "real" is no path, so it names none.
+.PHONY: check-cuda
+check-cuda: ## the tests of all backends and whole models, with a real GPU instead of the test runtime
+	$(MAKE) -j$(JOBS) all test-bins
+	@MDLDM_CUDART=real $(BUILD)/bin/mdldm-info | awk '/^  cuda/ {here = 1; next} /^  [a-z]/ {here = 0} here && /unavailable/ {print "cuda is" $$0; bad = 1} END {exit bad}'
+	MDLDM_CUDART=real tests/run.sh $(abspath $(BUILD))/backends $(filter $(BUILD)/tests/backend/% $(BUILD)/tests/golden/% $(BUILD)/tests/cuda/test_cuda_training,$(TEST_BINS))
+
+.PHONY: bench-cuda
+bench-cuda: $(BUILD)/tests/bench/bench $(PLUGINS) ## measure operations and whole steps on a real GPU
+	MDLDM_CUDART=real $< --label "$$(git describe --always --dirty 2>/dev/null)" --backend cuda $(BENCH_ARGS)
+
 .PHONY: abi-check
 abi-check: all ## the interface is that of the last release, or more; part of check
 	tests/run.sh $(abspath $(BUILD))/backends $(wildcard tests/abi/*.sh)
@@ -260,8 +271,8 @@ demo: deps ## install what is missing, build, simulate persons, train both stage
 asan: ## all test programs under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) -j$(JOBS) BUILD=build/asan LIBOUT=build/asan/lib OPT='-O1 -g' SAN='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' test-bins
 	@# LeakSanitizer cannot walk a process that has loaded oneDNN's OpenMP: leaks are looked for without it.
-	ASAN_OPTIONS=detect_leaks=1 tests/run.sh /nonexistent $(TEST_SRC:%.c=build/asan/%)
-	ASAN_OPTIONS=detect_leaks=0 tests/run.sh $(abspath build/asan)/backends $(filter build/asan/tests/backend/% build/asan/tests/golden/%,$(TEST_SRC:%.c=build/asan/%))
+	ASAN_OPTIONS=detect_leaks=1 tests/run.sh /nonexistent $(filter-out build/asan/tests/cuda/%,$(TEST_SRC:%.c=build/asan/%))
+	ASAN_OPTIONS=detect_leaks=0 tests/run.sh $(abspath build/asan)/backends $(filter build/asan/tests/backend/% build/asan/tests/golden/% build/asan/tests/cuda/%,$(TEST_SRC:%.c=build/asan/%))
 
 .PHONY: tsan
 tsan: ## the threaded tests under ThreadSanitizer
@@ -271,7 +282,7 @@ tsan: ## the threaded tests under ThreadSanitizer
 .PHONY: valgrind
 valgrind: ## the test programs under valgrind, reference backend only
 	$(MAKE) -j$(JOBS) test-bins
-	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=3000 tests/run.sh /nonexistent $(TEST_BINS)
+	RUNNER='valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' TEST_TIMEOUT=3000 tests/run.sh /nonexistent $(filter-out $(BUILD)/tests/cuda/%,$(TEST_BINS))
 
 .PHONY: check-onednn3
 check-onednn3: deps ## backend and golden tests with oneDNN 3.x from PyPI (needs Python and PyPI)

@@ -173,9 +173,10 @@ int32_t mdldm__cuda_probe(char *reason, size_t capacity)
     if (api->cudaDriverGetVersion(&driver) != 0 || driver == 0)
         return refuse(api, reason, capacity, "no NVIDIA driver is loaded");
     int error = api->cudaRuntimeGetVersion(&runtime);
-    if (error == 0)
+    const int older = error == 0 && driver / 1000 < runtime / 1000; /* within a major version all fit together */
+    if (error == 0 && !older)
         error = api->cudaGetDeviceCount(&count);
-    if (error == MDLDM__CUDA_ERROR_DRIVER) {
+    if (older || error == MDLDM__CUDA_ERROR_DRIVER) {
         snprintf(text, sizeof text, "the NVIDIA driver knows CUDA %d.%d, the runtime library wants %d.%d: update the driver",
                  driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
         return refuse(api, reason, capacity, text);

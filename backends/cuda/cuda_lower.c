@@ -40,6 +40,35 @@ static mdldm__cuda_lower_fn function_of(int32_t kind)
     }
 }
 
+/* Operations whose last kernel reads each element before the same thread writes it, and nothing else of it. */
+static void share_memory(mdldm__cuda_builder *b, const mdldm_graph_op *op)
+{
+    switch (op->kind) {
+    case MDLDM_OP_SILU:
+    case MDLDM_OP_BIAS:
+    case MDLDM_OP_SCALE:
+    case MDLDM_OP_DROPOUT:
+        mdldm__cuda_in_place(b, op->in[0], op->out[0]);
+        break;
+    case MDLDM_OP_ADD:
+    case MDLDM_OP_SILU_BWD:
+        if (!mdldm__cuda_in_place(b, op->in[0], op->out[0]))
+            mdldm__cuda_in_place(b, op->in[1], op->out[0]);
+        break;
+    case MDLDM_OP_GROUP_NORM:
+    case MDLDM_OP_GROUP_NORM_APPLY:
+        if (op->in[1] < 0)
+            mdldm__cuda_in_place(b, op->in[0], op->out[0]);
+        break;
+    case MDLDM_OP_GROUP_NORM_BWD:
+        if (op->in[2] < 0 && !mdldm__cuda_in_place(b, op->in[0], op->out[0]))
+            mdldm__cuda_in_place(b, op->in[1], op->out[0]);
+        break;
+    default:
+        break;
+    }
+}
+
 void mdldm__cuda_lower(mdldm__cuda_builder *b, const mdldm_graph_op *op)
 {
     if (b->status != MDLDM_OK)
@@ -47,8 +76,10 @@ void mdldm__cuda_lower(mdldm__cuda_builder *b, const mdldm_graph_op *op)
     mdldm__cuda_lower_fn lower = function_of(op->kind);
     b->op = op;
     if (lower == NULL)
-        mdldm__cuda_refuse(b, MDLDM_ERROR_UNSUPPORTED, "the cuda backend has no kernel for %s yet",
+        mdldm__cuda_refuse(b, MDLDM_ERROR_UNSUPPORTED, "the cuda backend has no kernel for %s",
                            mdldm__op_name(op->kind));
-    else
+    else {
+        share_memory(b, op);
         lower(b, op);
+    }
 }

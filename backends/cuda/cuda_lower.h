@@ -11,9 +11,7 @@ typedef void (*mdldm__cuda_lower_fn)(mdldm__cuda_builder *b, const mdldm_graph_o
 /* Appends the launches of b->op, or refuses it. */
 void mdldm__cuda_lower(mdldm__cuda_builder *b, const mdldm_graph_op *op);
 
-/* Kinds without a function yet are refused by name: the declarations are weak until all are there. */
-#define MDLDM__CUDA_LOWER(name) \
-    __attribute__((weak)) void mdldm__cuda_lower_##name(mdldm__cuda_builder *b, const mdldm_graph_op *op)
+#define MDLDM__CUDA_LOWER(name) void mdldm__cuda_lower_##name(mdldm__cuda_builder *b, const mdldm_graph_op *op)
 
 /* ---- cuda_lower_conv.c ---- */
 MDLDM__CUDA_LOWER(conv);

@@ -114,6 +114,7 @@ static mdldm_status lower(mdldm_plan *plan)
     mdldm__cuda_builder b = {.host = device->host,
                              .tensors = plan->tensors,
                              .plan_flags = plan->flags,
+                             .allow_tf32 = (plan->flags & MDLDM_PLAN_TF32) != 0,
                              .sm_count = device->sm_count,
                              .capability = device->capability,
                              .shared_limit = device->shared_limit,

@@ -20,7 +20,7 @@ static const cli_flag common_flags[] = {
     { "help", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "this text" },
     { "man", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "this text as a manual page, for man -l -" },
     { "version", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "the version" },
-    { "precision", MDLDM_OPTION_STRING, "f32", 0, 0, "f32|bf16", "", "arithmetic of the model" },
+    { "precision", MDLDM_OPTION_STRING, "f32", 0, 0, "f32|tf32|bf16", "", "arithmetic of the model; tf32: on a GPU, elsewhere f32" },
 };
 enum { BACKEND, THREADS, WINOGRAD, QUIET, VERBOSE, HELP, MAN, VERSION, PRECISION, COMMON_COUNT };
 

@@ -243,6 +243,8 @@ typedef struct mdldm_binding {
 #define MDLDM_PLAN_DIRECT 2       /* plan_compile: convolutions never by Winograd's method */
 #define MDLDM_PLAN_WINOGRAD2 4    /* plan_compile, for tests: by F(2x2,3x3) wherever that is possible ... */
 #define MDLDM_PLAN_WINOGRAD4 8    /* ... or by F(4x4,3x3). A backend without the method ignores these */
+#define MDLDM_PLAN_TF32 16            /* plan_compile: products of F32 tensors may be taken in TF32, whose significand has
+                                       * 11 bits, with sums in F32. A backend without it ignores this */
 #define MDLDM_RUN_CHECK_FINITE 1  /* plan_run: look at each output; NUMERIC with the op's name */
 
 typedef struct mdldm_plan_info {

@@ -220,14 +220,16 @@ mdldm_status mdldm_context_set_precision(mdldm_context *ctx, const char *precisi
     if (ctx == NULL)
         return MDLDM_ERROR_INVALID_ARGUMENT;
     MDLDM__ENTER(ctx);
-    if (precision != NULL && (strcmp(precision, "f32") == 0 || strcmp(precision, "no") == 0))
+    const int32_t tf32 = precision != NULL && strcmp(precision, "tf32") == 0;
+    if (tf32 || (precision != NULL && (strcmp(precision, "f32") == 0 || strcmp(precision, "no") == 0)))
         ctx->precision = MDLDM_F32;
     else if (precision != NULL && strcmp(precision, "bf16") == 0)
         ctx->precision = MDLDM_BF16;
     else
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
-                            "precision is %s: f32 or bf16 is expected",
+                            "precision is %s: f32, tf32 or bf16 is expected",
                             precision != NULL ? precision : "NULL");
+    ctx->plan_flags = (ctx->plan_flags & ~MDLDM_PLAN_TF32) | (tf32 ? MDLDM_PLAN_TF32 : 0);
     return MDLDM_OK;
 }
 
@@ -239,7 +241,7 @@ mdldm_status mdldm_context_set_winograd(mdldm_context *ctx, int32_t enabled)
     if (enabled != 0 && enabled != 1)
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "enabled is %d: 1, or 0 for direct convolutions only, is expected", (int)enabled);
-    ctx->plan_flags = enabled ? 0 : MDLDM_PLAN_DIRECT;
+    ctx->plan_flags = (ctx->plan_flags & ~MDLDM_PLAN_DIRECT) | (enabled ? 0 : MDLDM_PLAN_DIRECT);
     return MDLDM_OK;
 }
 

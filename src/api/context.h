@@ -25,7 +25,7 @@ struct mdldm_context {
     int32_t references; /* atomic: the caller's, and one per trainer */
     int32_t pins;       /* trainers on the open device: it cannot change under them */
     int32_t precision; /* mdldm_dtype of activations */
-    int32_t plan_flags; /* MDLDM_PLAN_DIRECT, or 0: of every plan */
+    int32_t plan_flags; /* MDLDM_PLAN_DIRECT, MDLDM_PLAN_TF32: of every plan */
     uint64_t last_run; /* uid of the component whose plan ran last (runtime.c) */
     int32_t busy;      /* the device is at work; guarded by runtime.c */
     /* Frees the stores and plans this context made for models (runtime.c); set by the runtime when it attaches the first, called before the device goes. */

@@ -29,6 +29,7 @@ mdldm_status mdldm__train_options_read(mdldm__env *env, const mdldm_options *opt
     INT(num_train_timesteps, "ddpm_num_steps");
     FLAG(overwrite, "overwrite_output_dir");
     FLAG(use_ema, "use_ema");
+    FLAG(allow_tf32, "allow_tf32");
     FLAG(gradient_checkpointing, "gradient_checkpointing");
     FLAG(legacy_beta, "legacy_beta");
     FLAG(ema_codebook, "ema_codebook");

@@ -8,7 +8,7 @@
 typedef struct mdldm__train_options {
     char *output_dir, *resume; /* owned; "" when not set */
     int64_t batch, eval_batch, accumulation, epochs, max_steps, warmup, checkpoints_limit, workers, seed;
-    int32_t overwrite, use_ema, bf16, gradient_checkpointing;
+    int32_t overwrite, use_ema, bf16, allow_tf32, gradient_checkpointing;
     double learning_rate, lr_cycles, lr_power, beta1, beta2, weight_decay, epsilon, max_grad_norm;
     double ema_inv_gamma, ema_power, ema_max_decay, validation_fraction;
     int64_t validation_gap;

@@ -36,9 +36,10 @@ mdldm_status mdldm__trainer_compile(mdldm_trainer *t, mdldm__graph *g, int32_t f
     if (g->status != MDLDM_OK)
         return g->status;
     mdldm_graph_desc desc = mdldm__graph_desc(g);
+    flags |= t->ctx->plan_flags & ~MDLDM_PLAN_TF32; /* that one is of inference */
+    flags |= t->options.allow_tf32 ? MDLDM_PLAN_TF32 : 0;
     mdldm__runtime_enter(t->ctx);
-    mdldm_status status = t->ctx->backend->plan_compile(t->ctx->device, t->store, &desc,
-                                                        flags | t->ctx->plan_flags, plan);
+    mdldm_status status = t->ctx->backend->plan_compile(t->ctx->device, t->store, &desc, flags, plan);
     mdldm__runtime_leave(t->ctx);
     return status;
 }

@@ -57,7 +57,7 @@ verdict "libmdldm-dev brings what the static library is linked with" static_depe
 
 multiarch=usr/lib/x86_64-linux-gnu
 installs() {
-    make -s install DESTDIR="$work/root" PREFIX=/usr LIBDIR=/$multiarch INSTALL_BUILD="$build" INSTALL_LIBOUT="$(dirname "$lib")" INSTALL_CUDA_ARCHS= &&
+    make -s install DESTDIR="$work/root" PREFIX=/usr LIBDIR=/$multiarch INSTALL_BUILD="$build" INSTALL_LIBOUT="$(dirname "$lib")" &&
         (cd "$work/root" && find . -type f -o -type l | sed 's/^\.\///' | sort) >"$work/files" && [ "$(wc -l <"$work/files")" -gt 15 ]
 }
 verdict "make install" installs

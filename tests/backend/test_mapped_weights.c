@@ -236,7 +236,7 @@ int main(void)
     static char names[2 * MOST_BACKENDS][80];
     int backends = backend_list(list), count = 0;
     for (int b = 0; b < backends; b++) {
-        int packs = strcmp(list[b]->name, "cpu") == 0; /* the reference computes from the values as they are */
+        int packs = strcmp(list[b]->name, "reference") != 0; /* the reference computes from the values as they are */
         for (int i = 0; i < 1 + packs; i++, count++) {
             snprintf(names[count], sizeof names[count], "%s: %s", list[b]->name,
                      i == 0 ? "mapped weights are the same" : "packed weights leave no pages");

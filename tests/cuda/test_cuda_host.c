@@ -43,6 +43,7 @@ static void take(void *library, const char *name, void *function)
 static int find_runtime(void **state)
 {
     (void)state;
+    backend_use_test_cuda();
     const char *path = getenv("MDLDM_CUDART");
     void *library = path != NULL ? dlopen(path, RTLD_NOW) : NULL;
     if (library == NULL)

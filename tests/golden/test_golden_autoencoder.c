@@ -210,7 +210,9 @@ static void test_gradients(void **state)
     golden_close(&g);
 }
 
-#define RUNS(name) {name, "reference", "f32"}, {name, "reference", "bf16"}, {name, "cpu", "f32"}, {name, "cpu", "bf16"}
+#define RUNS(name) \
+    {name, "reference", "f32"}, {name, "reference", "bf16"}, {name, "cpu", "f32"}, {name, "cpu", "bf16"}, \
+        {name, "cuda", "f32"}, {name, "cuda", "bf16"}
 static golden_run runs[] = {RUNS("vq_plain"), RUNS("vq_attention"), RUNS("vq_one_level"),
                             RUNS("kl_default"), RUNS("kl_no_quant_conv")};
 #define RUN_COUNT (sizeof runs / sizeof runs[0])

@@ -51,7 +51,8 @@ static void test_pipeline(void **state)
 }
 
 static golden_run runs[] = {{"pipeline", "reference", "f32"}, {"pipeline", "reference", "bf16"},
-                            {"pipeline", "cpu", "f32"}, {"pipeline", "cpu", "bf16"}};
+                            {"pipeline", "cpu", "f32"}, {"pipeline", "cpu", "bf16"},
+                            {"pipeline", "cuda", "f32"}, {"pipeline", "cuda", "bf16"}};
 #define RUN_COUNT (sizeof runs / sizeof runs[0])
 
 int main(void)

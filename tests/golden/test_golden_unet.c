@@ -142,7 +142,9 @@ static void test_forward_process(void **state)
     golden_close(&g);
 }
 
-#define RUNS(name) {name, "reference", "f32"}, {name, "reference", "bf16"}, {name, "cpu", "f32"}, {name, "cpu", "bf16"}
+#define RUNS(name) \
+    {name, "reference", "f32"}, {name, "reference", "bf16"}, {name, "cpu", "f32"}, {name, "cpu", "bf16"}, \
+        {name, "cuda", "f32"}, {name, "cuda", "bf16"}
 static golden_run runs[] = {RUNS("unet_default"), RUNS("unet_fourier"), RUNS("unet_class_timestep"),
                             RUNS("unet_plain"), RUNS("unet_one_level")};
 static golden_run processes[] = {{"unet_default", NULL, "f32"}, {"unet_fourier", NULL, "f32"},

@@ -9,24 +9,30 @@
 #include "../../backends/reference/reference_backend.h"
 #include "api/context.h"
 
-/* build/tests/backend/PROGRAM -> build/backends */
-static void find_plugins(void)
+/* build/tests/FOLDER/PROGRAM -> build/tests/FOLDER/TARGET, into the variable unless it is set. */
+static void name_beside(const char *variable, const char *target)
 {
-    char self[1024], folder[1100], path[4096];
+    char self[1024], beside[1100], path[4096];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     if (length <= 0)
         return;
     self[length] = '\0';
-    snprintf(folder, sizeof folder, "%s/../../backends", dirname(self));
-    if (realpath(folder, path) != NULL)
-        setenv("MDLDM_BACKEND_DIR", path, 0);
+    snprintf(beside, sizeof beside, "%s/%s", dirname(self), target);
+    if (realpath(beside, path) != NULL)
+        setenv(variable, path, 0);
+}
+
+void backend_use_test_cuda(void)
+{
+    name_beside("MDLDM_CUDART", "../cuda/libcudart.so.13");
 }
 
 int backend_list(const mdldm_backend *list[MOST_BACKENDS])
 {
     mdldm_context *ctx = NULL;
     int count = 0;
-    find_plugins();
+    name_beside("MDLDM_BACKEND_DIR", "../../backends");
+    backend_use_test_cuda();
     if (mdldm_context_create(&ctx) != MDLDM_OK)
         return 0;
     list[count++] = &mdldm__backend_reference;

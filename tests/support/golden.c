@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "backend_list.h"
+
 static const char *data_folder(void)
 {
     const char *folder = getenv("MDLDM_GOLDEN_DIR");
@@ -23,6 +25,7 @@ static void open_context(golden *g)
     if (built != NULL)
         setenv("MDLDM_BACKEND_DIR", built, 0);
     free(built);
+    backend_use_test_cuda();
     mdldm_status status = mdldm_context_use_backend(g->ctx, g->run->backend);
     if (status == MDLDM_ERROR_UNAVAILABLE && strstr(mdldm_context_error(g->ctx), "cannot load") == NULL) {
         print_message("%s: skipped: %s\n", g->run->name, mdldm_context_error(g->ctx));

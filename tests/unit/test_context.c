@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mdldm/mdldm.h"
+#include "api/context.h"
 #include "util/rng.h"
 
 static void null_is_refused(void **state)
@@ -63,7 +63,15 @@ static void a_bad_name_keeps_the_backend(void **state)
     assert_int_equal(mdldm_context_set_threads(ctx, -1), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_int_equal(mdldm_context_set_threads(ctx, 1), MDLDM_OK);
     assert_int_equal(mdldm_context_set_precision(ctx, "f64"), MDLDM_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(mdldm_context_set_precision(ctx, "tf32"), MDLDM_OK);
+    assert_int_equal(ctx->precision, MDLDM_F32);
+    assert_int_equal(ctx->plan_flags, MDLDM_PLAN_TF32);
+    assert_int_equal(mdldm_context_set_winograd(ctx, 0), MDLDM_OK);
+    assert_int_equal(ctx->plan_flags, MDLDM_PLAN_TF32 | MDLDM_PLAN_DIRECT);
     assert_int_equal(mdldm_context_set_precision(ctx, "bf16"), MDLDM_OK);
+    assert_int_equal(ctx->plan_flags, MDLDM_PLAN_DIRECT);
+    assert_int_equal(mdldm_context_set_winograd(ctx, 1), MDLDM_OK);
+    assert_int_equal(ctx->plan_flags, 0);
     assert_int_equal(mdldm_context_set_winograd(ctx, 2), MDLDM_ERROR_INVALID_ARGUMENT);
     assert_non_null(strstr(mdldm_context_error(ctx), "2"));
     assert_int_equal(mdldm_context_set_winograd(ctx, 0), MDLDM_OK);

@@ -27,7 +27,7 @@ class Context(Handle):
     trainers may outlive it.
 
     ``threads``: compute threads, 0 for one a processor. ``backend``: "auto", "reference", "cpu", "cuda", ...
-    ``precision`` of inference: "f32" or "bf16". ``winograd=False``: direct convolutions only.
+    ``precision`` of inference: "f32", "tf32" or "bf16". ``winograd=False``: direct convolutions only.
     ``progress(stage, done, total)`` and ``log(level, line)`` may raise: the call under way stops and the
     exception comes out of it; what they return is ignored. ``progress=True`` shows tqdm bars.
 
@@ -132,7 +132,7 @@ class Context(Handle):
         self.call("context_set_threads", count)
 
     def set_precision(self, name: str) -> None:
-        """Arithmetic of inference: "f32" or "bf16"."""
+        """Arithmetic of inference: "f32", "tf32" (f32 but for a GPU's products) or "bf16"."""
         self.call("context_set_precision", name.encode())
 
     def set_winograd(self, enabled: bool) -> None:
