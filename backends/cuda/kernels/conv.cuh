@@ -184,11 +184,10 @@ DEVICE void conv_finish(const mdldm__cuda_args_conv &a, const conv_phase &f, int
     }
 }
 
-/* grid: (row tiles * column tiles, 1, phases * splits) */
-template <class E, class Tile, bool GATHER> DEVICE void conv(const mdldm__cuda_args_conv &a)
+/* grid: (row tiles * column tiles, 1, phases * splits). room: Tile::bytes of shared memory */
+template <class E, class Tile, bool GATHER> DEVICE void conv(const mdldm__cuda_args_conv &a, unsigned char *room)
 {
     typedef tile<E, 4, false> layout;
-    __shared__ __attribute__((aligned(128))) unsigned char room[Tile::bytes];
     const int32_t phases = a.out_step_h * a.out_step_w;
     const int32_t split = (int32_t)block_z() / phases;
     const conv_phase f = conv_phase_of(a, (int32_t)block_z() % phases);

@@ -6,10 +6,11 @@
 
 /* 16 warps per multiprocessor: 128 registers per thread. */
 #define CONV_BOUNDS(shape) extern "C" __global__ void __launch_bounds__(conv_##shape::threads, 512 / conv_##shape::threads)
+#define CONV_ROOM(shape) __shared__ __attribute__((aligned(128))) unsigned char room[conv_##shape::bytes]
 #define CONV_KERNEL(name, kind, shape, gather) \
-    CONV_BOUNDS(shape) mdldm_conv_##name(MDLDM_PARAM mdldm__cuda_args_conv args) { conv<kind, conv_##shape, gather>(args); }
+    CONV_BOUNDS(shape) mdldm_conv_##name(MDLDM_PARAM mdldm__cuda_args_conv args) { CONV_ROOM(shape); conv<kind, conv_##shape, gather>(args, room); }
 #define WEIGHTS_KERNEL(name, kind, shape, gather) \
-    CONV_BOUNDS(shape) mdldm_conv_weights_##name(MDLDM_PARAM mdldm__cuda_args_conv_weights args) { conv_weights<kind, conv_##shape, gather>(args); }
+    CONV_BOUNDS(shape) mdldm_conv_weights_##name(MDLDM_PARAM mdldm__cuda_args_conv_weights args) { CONV_ROOM(shape); conv_weights<kind, conv_##shape, gather>(args, room); }
 
 #define CONV_KERNELS(name) \
     CONV_KERNEL(name##_large, by_##name, large, false) \

@@ -56,10 +56,9 @@ template <class E, class Tile, bool GATHER> struct weights_copy {
 };
 
 /* grid: (row tiles * column tiles, 1, splits) */
-template <class E, class Tile, bool GATHER> DEVICE void conv_weights(const mdldm__cuda_args_conv_weights &a)
+template <class E, class Tile, bool GATHER> DEVICE void conv_weights(const mdldm__cuda_args_conv_weights &a, unsigned char *room)
 {
     typedef weights_copy<E, Tile, GATHER> copies;
-    __shared__ __attribute__((aligned(128))) unsigned char room[Tile::bytes];
     const int32_t first_row = (int32_t)(block_x() / (uint32_t)a.column_tiles) * Tile::rows;
     const int32_t first_chunk = (int32_t)(block_x() % (uint32_t)a.column_tiles) * copies::b_chunks;
     const int32_t all = (a.pixels + copies::depth - 1) / copies::depth, begin = (int32_t)block_z() * a.steps;
