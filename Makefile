@@ -63,7 +63,9 @@ EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(BUILD)/bin/$(subst _,-,$(p)))
 MAN_PAGES := $(foreach p,$(PROGRAMS),$(BUILD)/man/$(subst _,-,$(p)).1)
-TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/test_*.c tests/fuzz/test_*.c) $(if $(strip $(CUDA_COMPILERS)),$(wildcard tests/cuda/test_*.c))
+# Those of the interpreter that need no kernels, or do without; the others test the plug-in.
+SIM_TESTS := $(patsubst %,tests/cuda/test_cuda_%.c,lanes matrix planted runtime)
+TEST_SRC := $(wildcard tests/unit/test_*.c tests/backend/test_*.c tests/golden/test_*.c tests/fuzz/test_*.c) $(if $(strip $(CUDA_COMPILERS)),$(wildcard tests/cuda/test_*.c),$(SIM_TESTS))
 TEST_SUPPORT := $(wildcard tests/support/*.c)
 TEST_BINS := $(TEST_SRC:%.c=$(BUILD)/%)
 
@@ -195,6 +197,19 @@ $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o): CFLAGS += -O3
 $(FAKE_CUDA): $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o) tests/cuda/runtime/exports.map
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,-soname,libcudart.so.13 -Wl,--version-script=tests/cuda/runtime/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(FAKE_CUDA_SRC:%.c=$(BUILD)/%.o) -lm -lpthread -o $@
+
+# Tests of that runtime are linked with it; their kernels are compiled by each compiler that is here.
+CUDA_TEST_PTX := $(foreach c,$(CUDA_COMPILERS),$(patsubst tests/cuda/kernels/%.cu,$(BUILD)/tests/cuda/kernels/$(c)/%.ptx,$(wildcard tests/cuda/kernels/*.cu)))
+CUDA_TEST_HEADERS := $(CUDA_HEADERS) $(wildcard tests/cuda/kernels/*.h)
+$(BUILD)/tests/cuda/kernels/clang/%.ptx: tests/cuda/kernels/%.cu $(CUDA_TEST_HEADERS)
+	@mkdir -p $(@D)
+	$(CUDA_CLANG) $(CUDA_CLANG_FLAGS) -S $< -o $@
+$(BUILD)/tests/cuda/kernels/nvcc/%.ptx: tests/cuda/kernels/%.cu $(CUDA_TEST_HEADERS)
+	@mkdir -p $(@D)
+	$(NVCC) $(CUDA_NVCC_FLAGS) -arch=compute_80 -lineinfo --ptx $< -o $@
+SIM_LINKED := $(patsubst %.c,$(BUILD)/%,$(SIM_TESTS) tests/cuda/test_cuda_plugin.c)
+$(SIM_LINKED): TEST_LIBS := -L$(BUILD)/tests/cuda -l:libcudart.so.13 -Wl,-rpath,'$$ORIGIN'
+$(SIM_LINKED): $(FAKE_CUDA) $(CUDA_TEST_PTX)
 
 .SECONDARY: # keep objects between runs
 

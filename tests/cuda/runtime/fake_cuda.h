@@ -10,6 +10,7 @@
  *   MDLDM_FAKE_CUDA_EAGER       1: work runs when it is queued, not as late as it may
  *   MDLDM_FAKE_CUDA_COUNT       1: count wavefronts and sectors
  *   MDLDM_FAKE_CUDA_STEPS       instructions of a launch after which it counts as endless (4e9)
+ *   MDLDM_FAKE_CUDA_LEAKS       1: what is alive when the process ends goes to the log
  *   MDLDM_FAKE_CUDA_LOG         a file that findings and refusals are appended to (else stderr) */
 #ifndef MDLDM_TESTS_FAKE_CUDA_H
 #define MDLDM_TESTS_FAKE_CUDA_H

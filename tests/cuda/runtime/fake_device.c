@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-int cudaGetDeviceCount(int *count) {
+int cudaGetDeviceCount(int *count)
+{
     fake_error e = fake_enter("cudaGetDeviceCount", false);
     *count = e == FAKE_OK ? fake.devices : 0;
     if (e == FAKE_OK && fake.devices == 0)
@@ -13,7 +14,8 @@ int cudaGetDeviceCount(int *count) {
     return fake_leave(e);
 }
 
-int cudaSetDevice(int device) {
+int cudaSetDevice(int device)
+{
     fake_error e = fake_enter("cudaSetDevice", false);
     if (e == FAKE_OK && (device < 0 || device >= fake.devices))
         e = FAKE_DEVICE;
@@ -22,7 +24,8 @@ int cudaSetDevice(int device) {
     return fake_leave(e);
 }
 
-int cudaGetDevice(int *device) {
+int cudaGetDevice(int *device)
+{
     const fake_error e = fake_enter("cudaGetDevice", false);
     if (e == FAKE_OK)
         *device = fake_device;
@@ -31,7 +34,8 @@ int cudaGetDevice(int *device) {
 
 /* The A100's numbers, by capability where they differ: CUDA C++ Programming Guide, "Technical Specifications per
  * Compute Capability". */
-static int attribute(int which, int *value) {
+static int attribute(int which, int *value)
+{
     const int version = 10 * fake.major + fake.minor;
     switch (which) {
     case 1: *value = 1024; return 0;           /* threads per block */
@@ -45,7 +49,8 @@ static int attribute(int which, int *value) {
     }
 }
 
-int cudaDeviceGetAttribute(int *value, int which, int device) {
+int cudaDeviceGetAttribute(int *value, int which, int device)
+{
     fake_error e = fake_enter("cudaDeviceGetAttribute", false);
     if (e == FAKE_OK && (device < 0 || device >= fake.devices))
         e = FAKE_DEVICE;
@@ -56,13 +61,15 @@ int cudaDeviceGetAttribute(int *value, int which, int device) {
     return fake_leave(e);
 }
 
-int fake_shared_limit(void) {
+int fake_shared_limit(void)
+{
     int limit = 0;
     (void)attribute(97, &limit);
     return limit;
 }
 
-int cudaMemGetInfo(size_t *available, size_t *total) {
+int cudaMemGetInfo(size_t *available, size_t *total)
+{
     const fake_error e = fake_enter("cudaMemGetInfo", false);
     if (e == FAKE_OK) {
         *total = fake.memory;
@@ -71,21 +78,24 @@ int cudaMemGetInfo(size_t *available, size_t *total) {
     return fake_leave(e);
 }
 
-int cudaDriverGetVersion(int *version) {
+int cudaDriverGetVersion(int *version)
+{
     const fake_error e = fake_enter("cudaDriverGetVersion", false);
     if (e == FAKE_OK || e == FAKE_LAUNCH)
         *version = fake.driver;
     return fake_leave(e == FAKE_LAUNCH ? FAKE_OK : e);
 }
 
-int cudaRuntimeGetVersion(int *version) {
+int cudaRuntimeGetVersion(int *version)
+{
     const fake_error e = fake_enter("cudaRuntimeGetVersion", false);
     if (e == FAKE_OK || e == FAKE_LAUNCH)
         *version = 13000;
     return fake_leave(e == FAKE_LAUNCH ? FAKE_OK : e);
 }
 
-int cudaMalloc(void **pointer, size_t size) {
+int cudaMalloc(void **pointer, size_t size)
+{
     fake_error e = fake_enter("cudaMalloc", false);
     if (e == FAKE_OK && fake_capturing())
         e = FAKE_CAPTURE;
@@ -107,7 +117,8 @@ int cudaMalloc(void **pointer, size_t size) {
     return fake_leave(e);
 }
 
-int cudaMallocHost(void **pointer, size_t size) {
+int cudaMallocHost(void **pointer, size_t size)
+{
     fake_error e = fake_enter("cudaMallocHost", false);
     if (e == FAKE_OK && fake_capturing())
         e = FAKE_CAPTURE;
@@ -122,7 +133,8 @@ int cudaMallocHost(void **pointer, size_t size) {
 }
 
 /* Both wait for all that is queued, as the real ones do. */
-static int release(const char *name, void *pointer, sim_kind kind) {
+static int release(const char *name, void *pointer, sim_kind kind)
+{
     fake_error e = fake_enter(name, true);
     if (pointer) {
         const fake_error late = fake_run_all();
@@ -136,10 +148,12 @@ static int release(const char *name, void *pointer, sim_kind kind) {
     return fake_leave(e);
 }
 
-int cudaFree(void *pointer) {
+int cudaFree(void *pointer)
+{
     return release("cudaFree", pointer, SIM_DEVICE_MEMORY);
 }
 
-int cudaFreeHost(void *pointer) {
+int cudaFreeHost(void *pointer)
+{
     return release("cudaFreeHost", pointer, SIM_PINNED_MEMORY);
 }

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_graph(fake_graph *g) {
+static void free_graph(fake_graph *g)
+{
     for (size_t i = 0; i < g->n; ++i)
         free(g->tasks[i].own);
     free(g->tasks);
     free(g);
 }
 
-void fake_drop_graph(fake_graph *g) {
+void fake_drop_graph(fake_graph *g)
+{
     if (--g->uses)
         return;
     fake_graph **at = &fake.graphs;
@@ -24,7 +26,8 @@ void fake_drop_graph(fake_graph *g) {
     free_graph(g);
 }
 
-static fake_graph *new_graph(void) {
+static fake_graph *new_graph(void)
+{
     fake_graph *g = calloc(1, sizeof *g);
     if (g) {
         g->uses = 1;
@@ -34,14 +37,16 @@ static fake_graph *new_graph(void) {
     return g;
 }
 
-static fake_graph *find_graph(const void *handle, bool is_exec) {
+static fake_graph *find_graph(const void *handle, bool is_exec)
+{
     for (fake_graph *g = fake.graphs; g; g = g->next)
         if (g == handle && g->alive && g->is_exec == is_exec)
             return g;
     return NULL;
 }
 
-int cudaStreamBeginCapture(void *stream, int mode) {
+int cudaStreamBeginCapture(void *stream, int mode)
+{
     fake_error e = fake_enter("cudaStreamBeginCapture", false);
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && !s)
@@ -57,7 +62,8 @@ int cudaStreamBeginCapture(void *stream, int mode) {
     return fake_leave(e);
 }
 
-int cudaStreamEndCapture(void *stream, void **graph) {
+int cudaStreamEndCapture(void *stream, void **graph)
+{
     fake_error e = fake_enter("cudaStreamEndCapture", true);
     fake_stream *s = fake_find_stream(stream);
     fake_graph *g = s ? s->capture : NULL;
@@ -92,7 +98,8 @@ int cudaStreamEndCapture(void *stream, void **graph) {
     return fake_leave(e);
 }
 
-static fake_error instantiate(void **exec, fake_graph *from) {
+static fake_error instantiate(void **exec, fake_graph *from)
+{
     fake_graph *g = from ? new_graph() : NULL;
     if (!from)
         return FAKE_VALUE;
@@ -119,21 +126,24 @@ static fake_error instantiate(void **exec, fake_graph *from) {
     return FAKE_OK;
 }
 
-int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags) {
+int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags)
+{
     fake_error e = fake_enter("cudaGraphInstantiate", false);
     if (e == FAKE_OK && flags != 0)
         e = FAKE_VALUE;
     return fake_leave(e == FAKE_OK ? instantiate(exec, find_graph(graph, false)) : e);
 }
 
-int cudaGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags) {
+int cudaGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags)
+{
     fake_error e = fake_enter("cudaGraphInstantiateWithFlags", false);
     if (e == FAKE_OK && flags != 0)
         e = FAKE_VALUE;
     return fake_leave(e == FAKE_OK ? instantiate(exec, find_graph(graph, false)) : e);
 }
 
-int cudaGraphLaunch(void *exec, void *stream) {
+int cudaGraphLaunch(void *exec, void *stream)
+{
     fake_error e = fake_enter("cudaGraphLaunch", false);
     fake_graph *g = find_graph(exec, true);
     fake_stream *s = fake_find_stream(stream);
@@ -148,7 +158,8 @@ int cudaGraphLaunch(void *exec, void *stream) {
     return fake_leave(e);
 }
 
-static int destroy(const char *name, void *handle, bool is_exec) {
+static int destroy(const char *name, void *handle, bool is_exec)
+{
     fake_error e = fake_enter(name, true);
     fake_graph *g = find_graph(handle, is_exec);
     if (g) {
@@ -160,15 +171,18 @@ static int destroy(const char *name, void *handle, bool is_exec) {
     return fake_leave(e);
 }
 
-int cudaGraphExecDestroy(void *exec) {
+int cudaGraphExecDestroy(void *exec)
+{
     return destroy("cudaGraphExecDestroy", exec, true);
 }
 
-int cudaGraphDestroy(void *graph) {
+int cudaGraphDestroy(void *graph)
+{
     return destroy("cudaGraphDestroy", graph, false);
 }
 
-void fake_forget_graphs(void) {
+void fake_forget_graphs(void)
+{
     while (fake.graphs) {
         fake_graph *g = fake.graphs;
         fake.graphs = g->next;

@@ -18,7 +18,8 @@ typedef struct launches {
 static launches *launched;
 static uint64_t all_launches;
 
-static sim_kernel *find_kernel(const void *handle) {
+static sim_kernel *find_kernel(const void *handle)
+{
     for (fake_library *l = fake.libraries; l; l = l->next)
         for (size_t i = 0; i < l->module->n_kernels; ++i)
             if (l->module->kernels[i] == handle)
@@ -27,7 +28,8 @@ static sim_kernel *find_kernel(const void *handle) {
 }
 
 int cudaLibraryLoadData(void **library, const void *code, int *jit_options, void **jit_values, unsigned n_jit,
-                        int *options, void **values, unsigned n_options) {
+                        int *options, void **values, unsigned n_options)
+{
     fake_error e = fake_enter("cudaLibraryLoadData", false);
     const unsigned char *text = code;
     (void)jit_options;
@@ -58,7 +60,8 @@ int cudaLibraryLoadData(void **library, const void *code, int *jit_options, void
     return fake_leave(e);
 }
 
-static bool queued(const sim_module *m) {
+static bool queued(const sim_module *m)
+{
     for (const fake_stream *s = fake.streams; s; s = s->next)
         for (size_t i = 0; i < s->n; ++i) {
             const fake_task *t = &s->tasks[i];
@@ -71,7 +74,8 @@ static bool queued(const sim_module *m) {
     return false;
 }
 
-int cudaLibraryUnload(void *library) {
+int cudaLibraryUnload(void *library)
+{
     fake_error e = fake_enter("cudaLibraryUnload", true);
     fake_library **at = &fake.libraries;
     while (*at && *at != library)
@@ -92,7 +96,8 @@ int cudaLibraryUnload(void *library) {
     return fake_leave(e);
 }
 
-int cudaLibraryGetKernel(void **kernel, void *library, const char *name) {
+int cudaLibraryGetKernel(void **kernel, void *library, const char *name)
+{
     fake_error e = fake_enter("cudaLibraryGetKernel", false);
     fake_library *l = fake.libraries;
     while (l && l != library)
@@ -109,7 +114,8 @@ int cudaLibraryGetKernel(void **kernel, void *library, const char *name) {
     return fake_leave(e);
 }
 
-int cudaFuncSetAttribute(const void *kernel, int attribute, int value) {
+int cudaFuncSetAttribute(const void *kernel, int attribute, int value)
+{
     fake_error e = fake_enter("cudaFuncSetAttribute", false);
     sim_kernel *k = find_kernel(kernel);
     if (e == FAKE_OK && !k)
@@ -122,7 +128,8 @@ int cudaFuncSetAttribute(const void *kernel, int attribute, int value) {
     return fake_leave(e);
 }
 
-static fake_error check_config(const sim_kernel *k, const fake_launch_config *c) {
+static fake_error check_config(const sim_kernel *k, const fake_launch_config *c)
+{
     const uint64_t threads = (uint64_t)c->threads[0] * c->threads[1] * c->threads[2];
     if (threads == 0 || threads > 1024 || c->threads[2] > 64 || c->grid[0] == 0 || c->grid[1] == 0 || c->grid[2] == 0 ||
         c->grid[0] > INT32_MAX || c->grid[1] > 65535 || c->grid[2] > 65535) {
@@ -150,7 +157,8 @@ static fake_error check_config(const sim_kernel *k, const fake_launch_config *c)
     return FAKE_OK;
 }
 
-int cudaLaunchKernelExC(const fake_launch_config *config, const void *kernel, void **args) {
+int cudaLaunchKernelExC(const fake_launch_config *config, const void *kernel, void **args)
+{
     fake_error e = fake_enter("cudaLaunchKernelExC", false);
     sim_kernel *k = find_kernel(kernel);
     fake_stream *s = fake_find_stream(config->stream);
@@ -172,7 +180,8 @@ int cudaLaunchKernelExC(const fake_launch_config *config, const void *kernel, vo
     return fake_leave(e);
 }
 
-static void note_launch(const char *name) {
+static void note_launch(const char *name)
+{
     launches *x = launched;
     while (x && strcmp(x->name, name) != 0)
         x = x->next;
@@ -188,7 +197,8 @@ static void note_launch(const char *name) {
     ++all_launches;
 }
 
-fake_error fake_run_kernel(const fake_task *t) {
+fake_error fake_run_kernel(const fake_task *t)
+{
     char finding[1536] = "";
     if (!find_kernel(t->kernel)) {
         fake_say("a kernel runs whose library is unloaded");
@@ -205,7 +215,8 @@ fake_error fake_run_kernel(const fake_task *t) {
     return FAKE_LAUNCH;
 }
 
-int fake_cuda_cost_of(const char *kernel, size_t at, fake_cuda_cost *cost) {
+int fake_cuda_cost_of(const char *kernel, size_t at, fake_cuda_cost *cost)
+{
     for (fake_library *l = fake.libraries; l; l = l->next) {
         const sim_kernel *k = sim_module_find(l->module, kernel);
         if (!k || at >= k->n_ops)
@@ -217,7 +228,8 @@ int fake_cuda_cost_of(const char *kernel, size_t at, fake_cuda_cost *cost) {
     return 0;
 }
 
-fake_cuda_cost fake_cuda_total(const char *kernel, const char *name) {
+fake_cuda_cost fake_cuda_total(const char *kernel, const char *name)
+{
     fake_cuda_cost sum = {0};
     for (fake_library *l = fake.libraries; l; l = l->next) {
         const sim_kernel *k = sim_module_find(l->module, kernel);
@@ -232,7 +244,8 @@ fake_cuda_cost fake_cuda_total(const char *kernel, const char *name) {
     return sum;
 }
 
-uint64_t fake_cuda_launches(const char *kernel) {
+uint64_t fake_cuda_launches(const char *kernel)
+{
     const launches *x = launched;
     if (!kernel)
         return all_launches;
@@ -241,7 +254,8 @@ uint64_t fake_cuda_launches(const char *kernel) {
     return x ? x->n : 0;
 }
 
-void fake_forget_libraries(void) {
+void fake_forget_libraries(void)
+{
     while (fake.libraries) {
         fake_library *l = fake.libraries;
         fake.libraries = l->next;

@@ -26,14 +26,16 @@ static uint64_t all_calls;
 static const char *const settings[] = {"DEVICES", "CAPABILITY", "MEMORY", "DRIVER", "FAIL", "EAGER", "COUNT", "STEPS",
                                        "LOG"};
 
-static uint64_t amount(const char *text) {
+static uint64_t amount(const char *text)
+{
     char *end;
     const double n = strtod(text, &end);
     const char *units = "kMG", *unit = *end ? strchr(units, *end) : NULL;
     return (uint64_t)(n * (unit ? (double)(UINT64_C(1) << 10 * (unit - units + 1)) : 1));
 }
 
-static int set(const char *name, const char *value) {
+static int set(const char *name, const char *value)
+{
     if (strcmp(name, "DEVICES") == 0) {
         fake.devices = atoi(value);
     } else if (strcmp(name, "CAPABILITY") == 0) {
@@ -69,7 +71,8 @@ static int set(const char *name, const char *value) {
     return 0;
 }
 
-static void begin(void) {
+static void begin(void)
+{
     memset(&fake, 0, sizeof fake);
     fake.devices = 1;
     fake.major = 8;
@@ -88,7 +91,8 @@ static void begin(void) {
     ready = true;
 }
 
-void fake_say(const char *fmt, ...) {
+void fake_say(const char *fmt, ...)
+{
     char text[2048];
     va_list args;
     va_start(args, fmt);
@@ -104,7 +108,8 @@ void fake_say(const char *fmt, ...) {
     }
 }
 
-static uint64_t count_call(const char *name) {
+static uint64_t count_call(const char *name)
+{
     int i = 0;
     ++all_calls;
     while (i < MOST_NAMES - 1 && calls[i].name[0] && strcmp(calls[i].name, name) != 0)
@@ -113,7 +118,8 @@ static uint64_t count_call(const char *name) {
     return ++calls[i].n;
 }
 
-fake_error fake_enter(const char *name, bool releases) {
+fake_error fake_enter(const char *name, bool releases)
+{
     pthread_mutex_lock(&lock);
     if (!ready)
         begin();
@@ -127,14 +133,16 @@ fake_error fake_enter(const char *name, bool releases) {
     return fake.sticky ? FAKE_LAUNCH : FAKE_OK;
 }
 
-int fake_leave(fake_error error) {
+int fake_leave(fake_error error)
+{
     if (error != FAKE_OK)
         last_error = (int)error;
     pthread_mutex_unlock(&lock);
     return (int)error;
 }
 
-int cudaGetLastError(void) {
+int cudaGetLastError(void)
+{
     const fake_error injected = fake_enter("cudaGetLastError", true);
     const int error = injected != FAKE_OK ? (int)injected : last_error;
     last_error = 0;
@@ -142,7 +150,8 @@ int cudaGetLastError(void) {
     return error;
 }
 
-const char *cudaGetErrorString(int error) {
+const char *cudaGetErrorString(int error)
+{
     switch (error) {
     case FAKE_OK: return "no error";
     case FAKE_VALUE: return "invalid argument";
@@ -165,7 +174,8 @@ const char *cudaGetErrorString(int error) {
     }
 }
 
-void fake_cuda_reset(void) {
+void fake_cuda_reset(void)
+{
     pthread_mutex_lock(&lock);
     if (ready) {
         fake_forget_streams();
@@ -174,11 +184,13 @@ void fake_cuda_reset(void) {
         sim_release_all();
     }
     last_error = 0;
+    fake_device = 0;
     begin();
     pthread_mutex_unlock(&lock);
 }
 
-int fake_cuda_set(const char *name, const char *value) {
+int fake_cuda_set(const char *name, const char *value)
+{
     pthread_mutex_lock(&lock);
     if (!ready)
         begin();
@@ -187,11 +199,13 @@ int fake_cuda_set(const char *name, const char *value) {
     return done;
 }
 
-const char *fake_cuda_finding(void) {
+const char *fake_cuda_finding(void)
+{
     return fake.finding;
 }
 
-uint64_t fake_cuda_calls(const char *name) {
+uint64_t fake_cuda_calls(const char *name)
+{
     uint64_t n = strcmp(name, "any") == 0 ? all_calls : 0;
     for (int i = 0; i < MOST_NAMES; ++i)
         if (strcmp(calls[i].name, name) == 0)
@@ -199,7 +213,8 @@ uint64_t fake_cuda_calls(const char *name) {
     return n;
 }
 
-int64_t fake_cuda_live(const char *kind) {
+int64_t fake_cuda_live(const char *kind)
+{
     int64_t n = 0;
     size_t count = 0;
     if (strcmp(kind, "allocations") == 0) {
@@ -226,6 +241,17 @@ int64_t fake_cuda_live(const char *kind) {
     return n;
 }
 
-uint64_t fake_cuda_bytes(int most) {
+/* MDLDM_FAKE_CUDA_LEAKS=1: what is alive when the library goes is written to the log. */
+__attribute__((destructor)) static void say_what_is_left(void)
+{
+    static const char *const kinds[] = {"allocations", "pinned", "streams", "events", "graphs", "libraries"};
+    const char *wanted = getenv("MDLDM_FAKE_CUDA_LEAKS");
+    for (size_t i = 0; wanted && strcmp(wanted, "1") == 0 && i < sizeof kinds / sizeof *kinds; ++i)
+        if (fake_cuda_live(kinds[i]) != 0)
+            fake_say("at the end %lld %s are left", (long long)fake_cuda_live(kinds[i]), kinds[i]);
+}
+
+uint64_t fake_cuda_bytes(int most)
+{
     return most ? fake.most : sim_allocated(SIM_DEVICE_MEMORY, NULL);
 }

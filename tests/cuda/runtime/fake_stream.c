@@ -11,28 +11,32 @@
 
 enum { TO_DEVICE = 1, TO_HOST = 2, ON_DEVICE = 3 };
 
-fake_stream *fake_find_stream(const void *handle) {
+fake_stream *fake_find_stream(const void *handle)
+{
     for (fake_stream *s = fake.streams; s; s = s->next)
         if (s == handle && s->alive)
             return s;
     return NULL;
 }
 
-static fake_event *find_event(const void *handle) {
+static fake_event *find_event(const void *handle)
+{
     for (fake_event *e = fake.events; e; e = e->next)
         if (e == handle && e->alive)
             return e;
     return NULL;
 }
 
-bool fake_capturing(void) {
+bool fake_capturing(void)
+{
     for (const fake_stream *s = fake.streams; s; s = s->next)
         if (s->capture)
             return true;
     return false;
 }
 
-fake_error fake_queue(fake_stream *s, const fake_task *task) {
+fake_error fake_queue(fake_stream *s, const fake_task *task)
+{
     fake_task **tasks = s->capture ? &s->capture->tasks : &s->tasks;
     size_t *n = s->capture ? &s->capture->n : &s->n, *cap = s->capture ? &s->capture->cap : &s->cap;
     if (*n == *cap) {
@@ -53,7 +57,8 @@ fake_error fake_queue(fake_stream *s, const fake_task *task) {
     return fake.eager ? fake_run_until(s, UINT64_MAX) : FAKE_OK;
 }
 
-fake_error fake_run_until(fake_stream *s, uint64_t until) {
+fake_error fake_run_until(fake_stream *s, uint64_t until)
+{
     fake_error e = FAKE_OK;
     size_t ran = 0;
     while (ran < s->n && s->done < until) {
@@ -75,7 +80,8 @@ fake_error fake_run_until(fake_stream *s, uint64_t until) {
     return fake.sticky ? FAKE_LAUNCH : e;
 }
 
-fake_error fake_run_all(void) {
+fake_error fake_run_all(void)
+{
     fake_error e = FAKE_OK;
     for (fake_stream *s = fake.streams; s; s = s->next) {
         const fake_error now = fake_run_until(s, UINT64_MAX);
@@ -85,7 +91,8 @@ fake_error fake_run_all(void) {
     return e;
 }
 
-int cudaStreamCreateWithFlags(void **stream, unsigned flags) {
+int cudaStreamCreateWithFlags(void **stream, unsigned flags)
+{
     fake_error e = fake_enter("cudaStreamCreateWithFlags", false);
     if (e == FAKE_OK && flags > 1)
         e = FAKE_VALUE;
@@ -103,7 +110,8 @@ int cudaStreamCreateWithFlags(void **stream, unsigned flags) {
     return fake_leave(e);
 }
 
-int cudaStreamDestroy(void *stream) {
+int cudaStreamDestroy(void *stream)
+{
     fake_error e = fake_enter("cudaStreamDestroy", true);
     fake_stream *s = fake_find_stream(stream);
     if (s) {
@@ -118,7 +126,8 @@ int cudaStreamDestroy(void *stream) {
     return fake_leave(e);
 }
 
-static int synchronize(const char *name, fake_stream *s, uint64_t until, bool known) {
+static int synchronize(const char *name, fake_stream *s, uint64_t until, bool known)
+{
     fake_error e = fake_enter(name, true);
     if (!known) {
         e = FAKE_HANDLE;
@@ -135,17 +144,20 @@ static int synchronize(const char *name, fake_stream *s, uint64_t until, bool kn
     return fake_leave(e);
 }
 
-int cudaStreamSynchronize(void *stream) {
+int cudaStreamSynchronize(void *stream)
+{
     fake_stream *s = fake_find_stream(stream);
     return synchronize("cudaStreamSynchronize", s, UINT64_MAX, s != NULL);
 }
 
-int cudaEventSynchronize(void *event) {
+int cudaEventSynchronize(void *event)
+{
     fake_event *v = find_event(event);
     return synchronize("cudaEventSynchronize", v ? v->stream : NULL, v ? v->until : 0, v != NULL);
 }
 
-int cudaEventCreateWithFlags(void **event, unsigned flags) {
+int cudaEventCreateWithFlags(void **event, unsigned flags)
+{
     fake_error e = fake_enter("cudaEventCreateWithFlags", false);
     if (e == FAKE_OK && flags > 7)
         e = FAKE_VALUE;
@@ -163,7 +175,8 @@ int cudaEventCreateWithFlags(void **event, unsigned flags) {
     return fake_leave(e);
 }
 
-int cudaEventDestroy(void *event) {
+int cudaEventDestroy(void *event)
+{
     fake_error e = fake_enter("cudaEventDestroy", true);
     fake_event *v = find_event(event);
     if (v)
@@ -173,7 +186,8 @@ int cudaEventDestroy(void *event) {
     return fake_leave(e);
 }
 
-int cudaEventRecord(void *event, void *stream) {
+int cudaEventRecord(void *event, void *stream)
+{
     fake_error e = fake_enter("cudaEventRecord", false);
     fake_event *v = find_event(event);
     fake_stream *s = fake_find_stream(stream);
@@ -187,7 +201,8 @@ int cudaEventRecord(void *event, void *stream) {
     return fake_leave(e);
 }
 
-int cudaStreamWaitEvent(void *stream, void *event, unsigned flags) {
+int cudaStreamWaitEvent(void *stream, void *event, unsigned flags)
+{
     fake_error e = fake_enter("cudaStreamWaitEvent", false);
     fake_event *v = find_event(event);
     fake_stream *s = fake_find_stream(stream);
@@ -213,13 +228,15 @@ int cudaStreamWaitEvent(void *stream, void *event, unsigned flags) {
     return fake_leave(e);
 }
 
-static bool in(const void *p, size_t size, sim_kind kind) {
+static bool in(const void *p, size_t size, sim_kind kind)
+{
     const sim_allocation *a = sim_find((uint64_t)(uintptr_t)p, size);
     return a && a->kind == kind;
 }
 
 /* Sets up the copy; FAKE_VALUE with a sentence where an end is not what `kind` says. */
-static fake_error prepare(fake_task *t, int kind) {
+static fake_error prepare(fake_task *t, int kind)
+{
     const bool to_device = kind == TO_DEVICE || kind == ON_DEVICE, from_device = kind == TO_HOST || kind == ON_DEVICE;
     if (kind < TO_DEVICE || kind > ON_DEVICE) {
         fake_say("cudaMemcpyAsync of kind %d; the test runtime wants the direction", kind);
@@ -238,7 +255,8 @@ static fake_error prepare(fake_task *t, int kind) {
     return FAKE_OK;
 }
 
-int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream) {
+int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream)
+{
     fake_error e = fake_enter("cudaMemcpyAsync", false);
     fake_stream *s = fake_find_stream(stream);
     fake_task t = {.kind = FAKE_COPY, .to = to, .from = from, .size = size, .value = kind};
@@ -262,7 +280,8 @@ int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *str
     return fake_leave(e);
 }
 
-int cudaMemsetAsync(void *to, int value, size_t size, void *stream) {
+int cudaMemsetAsync(void *to, int value, size_t size, void *stream)
+{
     fake_error e = fake_enter("cudaMemsetAsync", false);
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && !s)
@@ -276,7 +295,8 @@ int cudaMemsetAsync(void *to, int value, size_t size, void *stream) {
     return fake_leave(e);
 }
 
-static fake_error run_copy(const fake_task *t) {
+static fake_error run_copy(const fake_task *t)
+{
     const uint64_t to = (uint64_t)(uintptr_t)t->to, from = (uint64_t)(uintptr_t)t->from;
     const size_t unwritten = t->value == TO_DEVICE ? t->size : sim_first_unwritten(from, t->size);
     sim_allocation *a = t->value == TO_DEVICE ? NULL : sim_find(from, t->size), *b = sim_find(to, t->size);
@@ -296,7 +316,8 @@ static fake_error run_copy(const fake_task *t) {
     return FAKE_OK;
 }
 
-fake_error fake_run_task(const fake_task *t) {
+fake_error fake_run_task(const fake_task *t)
+{
     fake_error e = FAKE_OK;
     switch (t->kind) {
     case FAKE_COPY: return run_copy(t);
@@ -317,7 +338,8 @@ fake_error fake_run_task(const fake_task *t) {
     }
 }
 
-void fake_forget_streams(void) {
+void fake_forget_streams(void)
+{
     while (fake.streams) {
         fake_stream *s = fake.streams;
         fake.streams = s->next;

@@ -30,7 +30,8 @@ SIM_BINARY(shr_s32, int32_t, int32_t, uint32_t, x >> (y > 31 ? 31 : y))
 SIM_BINARY(shr_s64, int64_t, int64_t, uint32_t, x >> (y > 63 ? 63 : y))
 
 /* Two words, low (x) and high (y), shifted as one. */
-static inline uint32_t funnel(uint32_t x, uint32_t y, uint32_t by, bool left) {
+static inline uint32_t funnel(uint32_t x, uint32_t y, uint32_t by, bool left)
+{
     const uint64_t both = (uint64_t)y << 32 | x;
     return left ? (uint32_t)(both << by >> 32) : (uint32_t)(both >> by);
 }
@@ -45,7 +46,8 @@ SIM_UNARY(clz32, uint32_t, uint32_t, x ? __builtin_clz(x) : 32)
 SIM_UNARY(clz64, uint32_t, uint64_t, x ? __builtin_clzll(x) : 64)
 SIM_UNARY(bfind_u32, uint32_t, uint32_t, x ? 31 - (uint32_t)__builtin_clz(x) : UINT32_MAX)
 
-static inline uint32_t reverse(uint32_t x) {
+static inline uint32_t reverse(uint32_t x)
+{
     x = (x >> 1 & 0x55555555u) | (x & 0x55555555u) << 1;
     x = (x >> 2 & 0x33333333u) | (x & 0x33333333u) << 2;
     x = (x >> 4 & 0x0f0f0f0fu) | (x & 0x0f0f0f0fu) << 4;
@@ -54,7 +56,8 @@ static inline uint32_t reverse(uint32_t x) {
 SIM_UNARY(brev32, uint32_t, uint32_t, reverse(x))
 
 /* bfe: `len` bits from `pos` on, the sign bit (or zero) beyond; past the top the top bit is taken. */
-static inline uint64_t field(uint64_t x, uint32_t pos, uint32_t len, unsigned bits, bool is_signed) {
+static inline uint64_t field(uint64_t x, uint32_t pos, uint32_t len, unsigned bits, bool is_signed)
+{
     pos &= 255;
     len &= 255;
     const uint64_t all = bits == 64 ? UINT64_MAX : UINT32_MAX;
@@ -72,7 +75,8 @@ SIM_TERNARY(bfe_s32, uint32_t, uint32_t, uint32_t, uint32_t, field(x, y, z, 32, 
 SIM_TERNARY(bfe_u64, uint64_t, uint64_t, uint32_t, uint32_t, field(x, y, z, 64, false))
 SIM_TERNARY(bfe_s64, uint64_t, uint64_t, uint32_t, uint32_t, field(x, y, z, 64, true))
 
-static inline uint64_t insert(uint64_t from, uint64_t into, uint32_t pos, uint32_t len, unsigned bits) {
+static inline uint64_t insert(uint64_t from, uint64_t into, uint32_t pos, uint32_t len, unsigned bits)
+{
     pos &= 255;
     len &= 255;
     if (pos >= bits || len == 0)
@@ -91,7 +95,8 @@ INSERT(bfi32, uint32_t, 32)
 INSERT(bfi64, uint64_t, 64)
 
 /* prmt, default mode: each nibble of z picks one of the eight bytes of y:x, or its sign spread over the byte. */
-static inline uint32_t permute(uint32_t x, uint32_t y, uint32_t z) {
+static inline uint32_t permute(uint32_t x, uint32_t y, uint32_t z)
+{
     const uint64_t bytes = (uint64_t)y << 32 | x;
     uint32_t got = 0;
     for (int i = 0; i < 4; ++i) {
@@ -105,7 +110,8 @@ static inline uint32_t permute(uint32_t x, uint32_t y, uint32_t z) {
 }
 SIM_TERNARY(prmt, uint32_t, uint32_t, uint32_t, uint32_t, permute(x, y, z))
 
-static void lop3(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void lop3(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t *d = sim_lanes(w, op->r[0]);
     const uint32_t *a = sim_lanes(w, op->r[1]), *b = sim_lanes(w, op->r[2]), *c = sim_lanes(w, op->r[3]);
     const uint32_t *table = sim_lanes(w, op->r[4]);

@@ -6,20 +6,25 @@
 #include <math.h>
 
 /* .ftz: subnormal numbers in and out become zeros of their sign. */
-static inline float ftz(float x) {
+static inline float ftz(float x)
+{
     return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0.0f, x) : x;
 }
 /* min and max give the number when one side is not one; .NaN gives NaN. -0 < +0. */
-static inline float min_f32(float x, float y) {
+static inline float min_f32(float x, float y)
+{
     return x != x ? y : y != y ? x : x == y ? (__builtin_signbit(x) ? x : y) : x < y ? x : y;
 }
-static inline float max_f32(float x, float y) {
+static inline float max_f32(float x, float y)
+{
     return x != x ? y : y != y ? x : x == y ? (__builtin_signbit(x) ? y : x) : x > y ? x : y;
 }
-static inline double min_d(double x, double y) {
+static inline double min_d(double x, double y)
+{
     return x != x ? y : y != y ? x : x < y ? x : y;
 }
-static inline double max_d(double x, double y) {
+static inline double max_d(double x, double y)
+{
     return x != x ? y : y != y ? x : x > y ? x : y;
 }
 
@@ -52,7 +57,8 @@ ONE(lg2, log2f(x))
 ONE(sine, (float)sin((double)x))
 ONE(cosine, (float)cos((double)x))
 SIM_UNARY(tanh32, float, float, tanhf(x))
-static inline float saturate(float x) {
+static inline float saturate(float x)
+{
     return x > 0 ? (x < 1 ? x : 1) : 0; /* NaN becomes 0 */
 }
 SIM_BINARY(add_sat, float, float, float, saturate(x + y))

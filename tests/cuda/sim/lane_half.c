@@ -4,16 +4,20 @@
 #include "tests/cuda/sim/half_bits.h"
 #include "tests/cuda/sim/lane_ops.h"
 
-static inline uint16_t round_f16(double x) {
+static inline uint16_t round_f16(double x)
+{
     return to_f16(to_odd(x));
 }
-static inline uint16_t round_bf16(double x) {
+static inline uint16_t round_bf16(double x)
+{
     return to_bf16(to_odd(x));
 }
-static inline double low_of(double x, double y) {
+static inline double low_of(double x, double y)
+{
     return x != x ? y : y != y ? x : x < y ? x : y;
 }
-static inline double high_of(double x, double y) {
+static inline double high_of(double x, double y)
+{
     return x != x ? y : y != y ? x : x > y ? x : y;
 }
 

@@ -69,7 +69,8 @@ SIM_UNARY(neg32, uint32_t, uint32_t, 0u - x)
 SIM_UNARY(neg64, uint64_t, uint64_t, UINT64_C(0) - x)
 
 /* Four products of bytes. */
-static inline uint32_t dot4(uint32_t x, uint32_t y, uint32_t z, bool x_signed, bool y_signed) {
+static inline uint32_t dot4(uint32_t x, uint32_t y, uint32_t z, bool x_signed, bool y_signed)
+{
     for (int i = 0; i < 32; i += 8) {
         const int32_t p = x_signed ? (int8_t)(x >> i) : (uint8_t)(x >> i);
         const int32_t q = y_signed ? (int8_t)(y >> i) : (uint8_t)(y >> i);

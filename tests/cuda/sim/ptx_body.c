@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *ptx_grow(ptx_reader *r, void *array, size_t *cap, size_t size) {
+void *ptx_grow(ptx_reader *r, void *array, size_t *cap, size_t size)
+{
     const size_t n = *cap ? 2 * *cap : 64;
     void *grown = realloc(array, n * size);
     if (!grown)
@@ -16,21 +17,24 @@ void *ptx_grow(ptx_reader *r, void *array, size_t *cap, size_t size) {
     return grown;
 }
 
-uint32_t ptx_new_register(ptx_body *b, sim_type type) {
+uint32_t ptx_new_register(ptx_body *b, sim_type type)
+{
     if (b->n_sizes > UINT16_MAX)
         ptx_refuse(b->r, "more than %d registers in a kernel", UINT16_MAX);
     PTX_PUSH(b, b->sizes, b->n_sizes, b->cap_sizes) = type == SIM_PRED ? 0 : (uint8_t)sim_type_size(type);
     return (uint32_t)b->n_sizes - 1;
 }
 
-static void copy_name(ptx_body *b, char *out, size_t room, const char *name) {
+static void copy_name(ptx_body *b, char *out, size_t room, const char *name)
+{
     if (strlen(name) >= room)
         ptx_refuse(b->r, "the name '%s' is longer than %zu characters", name, room - 1);
     strcpy(out, name);
 }
 
 /* ".reg .b32 %r<5>, %t;" after the ".reg". */
-static void declare_registers(ptx_body *b) {
+static void declare_registers(ptx_body *b)
+{
     char text[PTX_TEXT], *parts[256];
     ptx_until(b->r, ";", text, sizeof text);
     ++b->r->at;
@@ -58,7 +62,8 @@ static void declare_registers(ptx_body *b) {
 }
 
 /* ".shared .align 16 .b8 name[4096];" after the ".shared" or ".local". */
-static void declare_variable(ptx_body *b, sim_space space) {
+static void declare_variable(ptx_body *b, sim_space space)
+{
     char word[128];
     sim_variable v = {.space = space, .align = 1};
     if (ptx_take(b->r, ".align")) {
@@ -81,7 +86,8 @@ static void declare_variable(ptx_body *b, sim_space space) {
     ptx_add_variable(b, &v);
 }
 
-const sim_variable *ptx_add_variable(ptx_body *b, const sim_variable *wanted) {
+const sim_variable *ptx_add_variable(ptx_body *b, const sim_variable *wanted)
+{
     sim_variable v = *wanted;
     uint32_t *top = v.space == SIM_SHARED ? &b->k->shared_bytes : &b->k->local_bytes;
     *top = (*top + v.align - 1) / v.align * v.align;
@@ -91,20 +97,23 @@ const sim_variable *ptx_add_variable(ptx_body *b, const sim_variable *wanted) {
     return &b->variables[b->n_variables - 1];
 }
 
-bool ptx_has_word(const ptx_statement *s, const char *word) {
+bool ptx_has_word(const ptx_statement *s, const char *word)
+{
     for (int i = 1; i < s->n_words; ++i)
         if (strcmp(s->word[i], word) == 0)
             return true;
     return false;
 }
 
-void ptx_want_operands(ptx_body *b, const ptx_statement *s, int n) {
+void ptx_want_operands(ptx_body *b, const ptx_statement *s, int n)
+{
     if (s->n_operands != n)
         ptx_refuse(b->r, "'%s' with %d operands, not %d", s->name, s->n_operands, n);
 }
 
 /* The name, kept once for the kernel. */
-static const char *keep_name(ptx_body *b, const char *name) {
+static const char *keep_name(ptx_body *b, const char *name)
+{
     sim_kernel *k = b->k;
     for (size_t i = 0; i < k->n_names; ++i)
         if (strcmp(k->names[i], name) == 0)
@@ -116,7 +125,8 @@ static const char *keep_name(ptx_body *b, const char *name) {
     return copy;
 }
 
-static void read_instruction(ptx_body *b, const char *name, sim_op op) {
+static void read_instruction(ptx_body *b, const char *name, sim_op op)
+{
     static bool (*const decoders[])(ptx_body *, ptx_statement *, sim_op *) = {
         ptx_decode_pack, ptx_decode_lanes, ptx_decode_memory, ptx_decode_compare, ptx_decode_convert,
         ptx_decode_control, ptx_decode_matrix, ptx_decode_async, ptx_decode_exchange, ptx_decode_atomic,
@@ -145,7 +155,8 @@ static void read_instruction(ptx_body *b, const char *name, sim_op op) {
 }
 
 /* "@%p1" or "@!%p1" before an instruction. */
-static sim_op read_guard(ptx_body *b) {
+static sim_op read_guard(ptx_body *b)
+{
     sim_op op = {.meet = -1};
     char word[64];
     if (!ptx_take(b->r, "@"))
@@ -158,13 +169,15 @@ static sim_op read_guard(ptx_body *b) {
 }
 
 /* Leaves braces: what they declared is forgotten. */
-static void leave_scope(ptx_body *b) {
+static void leave_scope(ptx_body *b)
+{
     --b->depth;
     while (b->n_ranges && b->ranges[b->n_ranges - 1].depth > b->depth)
         --b->n_ranges;
 }
 
-static void read_statement(ptx_body *b) {
+static void read_statement(ptx_body *b)
+{
     char word[192], rest[PTX_TEXT];
     const sim_op op = read_guard(b);
     ptx_word(b->r, word, sizeof word);
@@ -184,9 +197,9 @@ static void read_statement(ptx_body *b) {
     } else if (strcmp(word, ".shared") == 0 || strcmp(word, ".local") == 0) {
         declare_variable(b, word[1] == 's' ? SIM_SHARED : SIM_LOCAL);
     } else if (strcmp(word, ".loc") == 0) { /* file line column ..., to the end of its line */
-        int file = 0, line = 0;
-        if (sscanf(b->r->at, "%d %d", &file, &line) == 2)
-            b->r->source = line;
+        char *end;
+        (void)strtol(b->r->at, &end, 10);
+        b->r->source = (int)strtol(end, NULL, 10);
         while (*b->r->at && *b->r->at != '\n')
             ++b->r->at;
     } else if (strcmp(word, ".pragma") == 0) {
@@ -199,7 +212,8 @@ static void read_statement(ptx_body *b) {
     }
 }
 
-void ptx_read_body(ptx_body *b) {
+void ptx_read_body(ptx_body *b)
+{
     if (!ptx_take(b->r, "{"))
         ptx_refuse(b->r, "a kernel without a body");
     b->depth = 1;

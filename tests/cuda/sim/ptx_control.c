@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* bar.warp.sync: the lanes it names must be here; in lockstep there is nothing else to do. */
-static void warp_barrier(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void warp_barrier(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     if (!sim_need_written(w, op, op->r[0], mask, "the member mask"))
         return;
     const uint32_t *m = sim_lanes(w, op->r[0]);
@@ -16,13 +17,15 @@ static void warp_barrier(sim_warp *w, const sim_op *op, uint32_t mask) {
         sim_found(w, op, -1, "the member mask is 0x%x, but the lanes that are here are 0x%x", first, mask);
 }
 
-static void nothing(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void nothing(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     (void)w;
     (void)op;
     (void)mask;
 }
 
-bool ptx_decode_control(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_control(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     const char *name = s->name;
     uint64_t number;
     if (strcmp(name, "bra") == 0 || strcmp(name, "bra.uni") == 0) {
@@ -78,7 +81,8 @@ typedef struct flow {
     int32_t *idom, *order, *number; /* order: reverse post-order of the reversed graph */
 } flow;
 
-static int successors(const flow *f, int32_t at, int32_t next[2]) {
+static int successors(const flow *f, int32_t at, int32_t next[2])
+{
     const sim_op *op = &f->ops[at];
     int n = 0;
     if (op->flow == SIM_EXIT || op->flow == SIM_TRAP)
@@ -91,7 +95,8 @@ static int successors(const flow *f, int32_t at, int32_t next[2]) {
 }
 
 /* Numbers operations by a walk from the exit against the arrows. */
-static void number_backwards(flow *f, int32_t *first, int32_t *from, int32_t *link, int32_t *stack) {
+static void number_backwards(flow *f, int32_t *first, int32_t *from, int32_t *link, int32_t *stack)
+{
     int32_t n_edges = 0, depth = 0, n = 0;
     for (int32_t i = 0; i <= f->n; ++i) {
         first[i] = -1;
@@ -125,7 +130,8 @@ static void number_backwards(flow *f, int32_t *first, int32_t *from, int32_t *li
     f->order[n] = -1; /* post-order; read from its end */
 }
 
-static int32_t meet_of(const flow *f, int32_t x, int32_t y) {
+static int32_t meet_of(const flow *f, int32_t x, int32_t y)
+{
     while (x != y) {
         while (f->number[x] < f->number[y])
             x = f->idom[x];
@@ -135,7 +141,8 @@ static int32_t meet_of(const flow *f, int32_t x, int32_t y) {
     return x;
 }
 
-void ptx_find_meets(ptx_body *b) {
+void ptx_find_meets(ptx_body *b)
+{
     flow f = {.ops = b->k->ops, .n = (int32_t)b->k->n_ops};
     const size_t n = b->k->n_ops + 2;
     int32_t *room = malloc(n * 9 * sizeof *room);

@@ -8,15 +8,18 @@
 enum rounding { NO_ROUNDING, RN, RZ, RM, RP, RNA, RNI, RZI, RMI, RPI };
 enum { CVT_SAT = 1 << 16, CVT_FTZ = 1 << 17, CVT_RELU = 1 << 18 };
 
-static bool is_float(sim_type t) {
+static bool is_float(sim_type t)
+{
     return t == SIM_F16 || t == SIM_BF16 || t == SIM_F32 || t == SIM_F64 || t == SIM_TF32;
 }
 
-static bool is_signed(sim_type t) {
+static bool is_signed(sim_type t)
+{
     return t == SIM_S8 || t == SIM_S16 || t == SIM_S32 || t == SIM_S64;
 }
 
-static int64_t whole_of(const void *lanes, int l, unsigned bytes, sim_type type) {
+static int64_t whole_of(const void *lanes, int l, unsigned bytes, sim_type type)
+{
     const uint64_t v = bytes == 2   ? ((const uint16_t *)lanes)[l]
                        : bytes == 4 ? ((const uint32_t *)lanes)[l]
                                     : ((const uint64_t *)lanes)[l];
@@ -31,7 +34,8 @@ static int64_t whole_of(const void *lanes, int l, unsigned bytes, sim_type type)
     }
 }
 
-static double real_of(const void *lanes, int l, sim_type type) {
+static double real_of(const void *lanes, int l, sim_type type)
+{
     switch (type) {
     case SIM_F16: return from_f16(((const uint16_t *)lanes)[l]);
     case SIM_BF16: return from_bf16(((const uint16_t *)lanes)[l]);
@@ -40,7 +44,8 @@ static double real_of(const void *lanes, int l, sim_type type) {
     }
 }
 
-static void put_whole(void *lanes, int l, unsigned bytes, int64_t v) {
+static void put_whole(void *lanes, int l, unsigned bytes, int64_t v)
+{
     if (bytes == 2)
         ((uint16_t *)lanes)[l] = (uint16_t)v;
     else if (bytes == 4)
@@ -49,14 +54,16 @@ static void put_whole(void *lanes, int l, unsigned bytes, int64_t v) {
         ((uint64_t *)lanes)[l] = (uint64_t)v;
 }
 
-static void limits(sim_type t, double *low, double *high) {
+static void limits(sim_type t, double *low, double *high)
+{
     const int bits = 8 * (int)sim_type_size(t);
     *low = is_signed(t) ? -ldexp(1, bits - 1) : 0;
     *high = ldexp(1, is_signed(t) ? bits - 1 : bits) - 1; /* for 64 bits one too much: see to_whole */
 }
 
 /* Out of range goes to the nearest end; no number becomes 0. */
-static int64_t to_whole(double x, sim_type t, unsigned rounding) {
+static int64_t to_whole(double x, sim_type t, unsigned rounding)
+{
     double low, high;
     x = rounding == RZI ? trunc(x) : rounding == RMI ? floor(x) : rounding == RPI ? ceil(x) : nearbyint(x);
     limits(t, &low, &high);
@@ -70,12 +77,14 @@ static int64_t to_whole(double x, sim_type t, unsigned rounding) {
 }
 
 /* Toward zero to a float; `exact` is the value. */
-static float toward_zero(double exact) {
+static float toward_zero(double exact)
+{
     const float f = (float)exact;
     return fabs((double)f) > fabs(exact) ? bits_float(float_bits(f) - 1) : f;
 }
 
-static uint16_t narrow(double x, sim_type type, unsigned rounding) {
+static uint16_t narrow(double x, sim_type type, unsigned rounding)
+{
     if (type == SIM_BF16) {
         if (rounding == RZ && x == x)
             return (uint16_t)(float_bits(toward_zero(x)) >> 16);
@@ -86,7 +95,8 @@ static uint16_t narrow(double x, sim_type type, unsigned rounding) {
 }
 
 /* tf32 has 10 bits of fraction: to nearest, ties away from zero (.rna) or to even (.rn). */
-static uint32_t to_tf32(float x, unsigned rounding) {
+static uint32_t to_tf32(float x, unsigned rounding)
+{
     const uint32_t u = float_bits(x);
     if ((u & 0x7f800000u) == 0x7f800000u)
         return u;
@@ -94,7 +104,8 @@ static uint32_t to_tf32(float x, unsigned rounding) {
     return (u + add) & ~0x1fffu;
 }
 
-static void put_real(void *lanes, int l, double x, sim_type type, uint32_t arg) {
+static void put_real(void *lanes, int l, double x, sim_type type, uint32_t arg)
+{
     const unsigned rounding = arg >> 8 & 255;
     if (rounding == RNI)
         x = nearbyint(x);
@@ -116,7 +127,8 @@ static void put_real(void *lanes, int l, double x, sim_type type, uint32_t arg) 
     }
 }
 
-static void convert(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void convert(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const sim_type to = (sim_type)op->type, from = (sim_type)(op->arg & 255);
     const unsigned rounding = op->arg >> 8 & 255, in = op->sizes & 15, out = op->sizes >> 4;
     void *d = sim_lanes(w, op->r[0]);
@@ -156,7 +168,8 @@ static void convert(sim_warp *w, const sim_op *op, uint32_t mask) {
 }
 
 /* cvt.rn.bf16x2.f32 d, a, b: a goes to the upper half. */
-static void convert_pair(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void convert_pair(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t *d = sim_lanes(w, op->r[0]);
     const float *a = sim_lanes(w, op->r[1]), *c = sim_lanes(w, op->r[2]);
     const sim_type half = op->type == SIM_BF16X2 ? SIM_BF16 : SIM_F16;
@@ -169,13 +182,15 @@ static void convert_pair(sim_warp *w, const sim_op *op, uint32_t mask) {
         }
 }
 
-static uint64_t window(sim_space space) {
+static uint64_t window(sim_space space)
+{
     return space == SIM_SHARED ? SIM_SHARED_BASE : space == SIM_LOCAL ? SIM_LOCAL_BASE
                                                : space == SIM_PARAM   ? SIM_PARAM_BASE
                                                                       : 0;
 }
 
-static void cvta(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void cvta(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const uint64_t base = op->arg ? UINT64_C(0) - window((sim_space)op->space) : window((sim_space)op->space);
     for (int l = 0; l < SIM_LANES; ++l)
         if (mask >> l & 1) {
@@ -186,7 +201,8 @@ static void cvta(sim_warp *w, const sim_op *op, uint32_t mask) {
         }
 }
 
-static void isspacep(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void isspacep(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const uint64_t *a = sim_lanes(w, op->r[1]);
     const uint64_t want = window((sim_space)op->space) >> 60;
     uint32_t got = 0, *d = sim_pred(w, op->r[0]);
@@ -197,7 +213,8 @@ static void isspacep(sim_warp *w, const sim_op *op, uint32_t mask) {
 
 bool ptx_space(const char *word, uint8_t *space);
 
-static bool decode_address(ptx_body *b, ptx_statement *s, sim_op *op) {
+static bool decode_address(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     unsigned bytes;
     const bool test = strcmp(s->word[0], "isspacep") == 0;
     op->arg = ptx_has_word(s, "to");
@@ -217,7 +234,8 @@ static bool decode_address(ptx_body *b, ptx_statement *s, sim_op *op) {
     return true;
 }
 
-bool ptx_decode_convert(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_convert(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     static const char *const roundings[] = {"", "rn", "rz", "rm", "rp", "rna", "rni", "rzi", "rmi", "rpi"};
     if (strcmp(s->word[0], "cvta") == 0 || strcmp(s->word[0], "isspacep") == 0)
         return decode_address(b, s, op);

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-static sim_type letter_type(char c) {
+static sim_type letter_type(char c)
+{
     switch (c) {
     case 'h': return SIM_B16;
     case 'i': return SIM_B32;
@@ -19,7 +20,8 @@ static sim_type letter_type(char c) {
 
 /* Predicates may stand negated in logic: "!%p1" becomes a register of its own only where hardware has it, in guards
  * and setp; elsewhere it is refused by ptx_source. */
-static void take_operands(ptx_body *b, const ptx_statement *s, const char *signature, sim_op *op) {
+static void take_operands(ptx_body *b, const ptx_statement *s, const char *signature, sim_op *op)
+{
     int n = 0;
     bool dst = true;
     for (const char *c = signature; *c; ++c) {
@@ -45,7 +47,8 @@ static void take_operands(ptx_body *b, const ptx_statement *s, const char *signa
     ptx_want_operands(b, s, n);
 }
 
-bool ptx_decode_lanes(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_lanes(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     static const sim_entry *const tables[] = {sim_int_entries, sim_bit_entries, sim_float_entries, sim_double_entries,
                                               sim_half_entries, sim_exchange_entries};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; ++t)
@@ -62,7 +65,8 @@ bool ptx_decode_lanes(ptx_body *b, ptx_statement *s, sim_op *op) {
 enum { EQ, NE, LT, LE, GT, GE, EQU, NEU, LTU, LEU, GTU, GEU, NUM, NAN_, COMPARISONS };
 enum { PLAIN, AND, OR, XOR };
 
-static void merge(sim_warp *w, const sim_op *op, uint32_t mask, uint32_t got) {
+static void merge(sim_warp *w, const sim_op *op, uint32_t mask, uint32_t got)
+{
     const uint32_t how = op->arg >> 8 & 15;
     const int n_dst = op->n_dst;
     uint32_t other = got, inverse = ~got;
@@ -119,7 +123,8 @@ COMPARE(compare_s64, int64_t, NEVER)
 COMPARE(compare_f32, float, IS_NAN)
 COMPARE(compare_f64, double, IS_NAN)
 
-bool ptx_decode_compare(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_compare(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     static const char *const names[COMPARISONS] = {"eq", "ne", "lt", "le", "gt", "ge", "equ",
                                                    "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
     static const sim_handler handlers[SIM_NO_TYPE] = {
@@ -178,7 +183,8 @@ bool ptx_decode_compare(ptx_body *b, ptx_statement *s, sim_op *op) {
 }
 
 /* mov.b32 {%rs1, %rs2}, %r1 and back: the first part is the lowest. */
-static void unpack(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void unpack(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const unsigned char *from = sim_lanes(w, op->r[op->n_dst]);
     const unsigned part = op->width, whole = part * op->count;
     for (int i = 0; i < op->count; ++i) {
@@ -189,7 +195,8 @@ static void unpack(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
 }
 
-static void pack(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void pack(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     unsigned char *to = sim_lanes(w, op->r[0]);
     const unsigned part = op->width, whole = part * op->count;
     for (int i = 0; i < op->count; ++i) {
@@ -200,7 +207,8 @@ static void pack(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
 }
 
-bool ptx_decode_pack(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_pack(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     if (strcmp(s->word[0], "mov") != 0 || s->n_words != 2 || s->n_operands != 2)
         return false;
     const bool splits = s->operand[0][0] == '{', joins = s->operand[1][0] == '{';

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void read_params(ptx_body *b) {
+static void read_params(ptx_body *b)
+{
     size_t cap = 0;
     char word[128];
     while (!ptx_take(b->r, ")")) {
@@ -48,7 +49,8 @@ static void read_params(ptx_body *b) {
     }
 }
 
-static void read_kernel(ptx_body *b) {
+static void read_kernel(ptx_body *b)
+{
     char word[128];
     ptx_word(b->r, b->k->name, sizeof b->k->name);
     if (ptx_take(b->r, "("))
@@ -67,7 +69,11 @@ static void read_kernel(ptx_body *b) {
             b->k->max_threads = product;
     }
     ptx_read_body(b);
-    b->k->dynamic_at = (b->k->shared_bytes + 15) / 16 * 16;
+    uint32_t align = 16;
+    for (size_t i = 0; i < b->module->n_globals; ++i)
+        if (b->module->globals[i].dynamic && b->module->globals[i].align > align)
+            align = b->module->globals[i].align;
+    b->k->dynamic_at = (b->k->shared_bytes + align - 1) / align * align;
     ptx_find_meets(b);
     ptx_place_registers(b);
     b->k->counts = calloc(b->k->n_ops, sizeof *b->k->counts);
@@ -75,7 +81,8 @@ static void read_kernel(ptx_body *b) {
         ptx_refuse(b->r, "out of memory");
 }
 
-static void values(ptx_body *b, char *text, unsigned each, sim_variable *v) {
+static void values(ptx_body *b, char *text, unsigned each, sim_variable *v)
+{
     unsigned char *to = (unsigned char *)(uintptr_t)v->address;
     size_t at = 0;
     for (char *p = strtok(text, " ,{}"); p; p = strtok(NULL, " ,{}"), at += each) {
@@ -87,7 +94,8 @@ static void values(ptx_body *b, char *text, unsigned each, sim_variable *v) {
 }
 
 /* ".global .align 4 .b8 table[64] = {...};" and .const; ".extern .shared ...": the block's dynamic memory. */
-static void read_variable(ptx_body *b, sim_space space, bool external) {
+static void read_variable(ptx_body *b, sim_space space, bool external)
+{
     static char text[1 << 20];
     char word[192];
     sim_variable v = {.space = space, .align = 1};
@@ -139,7 +147,8 @@ static void read_variable(ptx_body *b, sim_space space, bool external) {
     b->module->globals[b->module->n_globals++] = v;
 }
 
-static void forget(ptx_body *b) {
+static void forget(ptx_body *b)
+{
     free(b->ranges);
     free(b->labels);
     free(b->uses);
@@ -148,7 +157,8 @@ static void forget(ptx_body *b) {
     *b = (ptx_body){.r = b->r, .module = b->module};
 }
 
-static void new_kernel(ptx_body *b) {
+static void new_kernel(ptx_body *b)
+{
     sim_module *m = b->module;
     forget(b);
     sim_kernel **grown = realloc(m->kernels, (m->n_kernels + 1) * sizeof *grown);
@@ -162,7 +172,8 @@ static void new_kernel(ptx_body *b) {
     m->kernels[m->n_kernels++] = b->k;
 }
 
-static void read_module(ptx_body *b) {
+static void read_module(ptx_body *b)
+{
     char word[192], rest[PTX_TEXT];
     bool external = false;
     for (ptx_blank(b->r); *b->r->at; ptx_blank(b->r)) {
@@ -202,14 +213,16 @@ static void read_module(ptx_body *b) {
 }
 
 /* Apart from its caller, whose variables setjmp must not touch. */
-static bool read_or_refuse(ptx_body *b) {
+static bool read_or_refuse(ptx_body *b)
+{
     if (setjmp(b->r->refused) != 0)
         return false;
     read_module(b);
     return true;
 }
 
-sim_module *sim_module_load(const char *text, char *why, size_t room) {
+sim_module *sim_module_load(const char *text, char *why, size_t room)
+{
     sim_module *m = calloc(1, sizeof *m);
     ptx_reader *r = calloc(1, sizeof *r);
     ptx_body *b = calloc(1, sizeof *b);
@@ -231,7 +244,8 @@ sim_module *sim_module_load(const char *text, char *why, size_t room) {
     return NULL;
 }
 
-void sim_module_free(sim_module *m) {
+void sim_module_free(sim_module *m)
+{
     if (!m)
         return;
     for (size_t i = 0; i < m->n_kernels; ++i) {
@@ -252,7 +266,8 @@ void sim_module_free(sim_module *m) {
     free(m);
 }
 
-sim_kernel *sim_module_find(sim_module *m, const char *name) {
+sim_kernel *sim_module_find(sim_module *m, const char *name)
+{
     for (size_t i = 0; i < m->n_kernels; ++i)
         if (strcmp(m->kernels[i]->name, name) == 0)
             return m->kernels[i];

@@ -13,7 +13,8 @@ static const char *const special_names[SIM_SPECIALS] = {
 };
 
 /* A declared register; false when `text` names none. Its number stands in id until registers get their places. */
-static bool declared(ptx_body *b, const char *text, sim_reg *reg, sim_type *type) {
+static bool declared(ptx_body *b, const char *text, sim_reg *reg, sim_type *type)
+{
     size_t n = strlen(text), digits = n;
     while (digits && isdigit((unsigned char)text[digits - 1]))
         --digits;
@@ -38,7 +39,8 @@ static bool declared(ptx_body *b, const char *text, sim_reg *reg, sim_type *type
     return false;
 }
 
-static sim_reg constant(ptx_body *b, uint64_t bits, unsigned size, bool dynamic) {
+static sim_reg constant(ptx_body *b, uint64_t bits, unsigned size, bool dynamic)
+{
     for (size_t i = 0; i < b->k->n_constants; ++i)
         if (b->k->constants[i].size == size && b->k->constants[i].bits == bits &&
             b->k->constants[i].dynamic == dynamic)
@@ -50,7 +52,8 @@ static sim_reg constant(ptx_body *b, uint64_t bits, unsigned size, bool dynamic)
     return c.reg;
 }
 
-static const sim_variable *variable(ptx_body *b, const char *name) {
+static const sim_variable *variable(ptx_body *b, const char *name)
+{
     for (size_t i = 0; i < b->n_variables; ++i)
         if (strcmp(b->variables[i].name, name) == 0)
             return &b->variables[i];
@@ -65,7 +68,8 @@ static const sim_variable *variable(ptx_body *b, const char *name) {
     return NULL;
 }
 
-sim_reg ptx_any_source(ptx_body *b, const char *text, sim_type type, unsigned *bytes) {
+sim_reg ptx_any_source(ptx_body *b, const char *text, sim_type type, unsigned *bytes)
+{
     sim_reg reg;
     sim_type have;
     if (declared(b, text, &reg, &have)) {
@@ -102,7 +106,8 @@ sim_reg ptx_any_source(ptx_body *b, const char *text, sim_type type, unsigned *b
     ptx_refuse(b->r, "the operand '%s' is not understood", text);
 }
 
-sim_reg ptx_source(ptx_body *b, const char *text, sim_type type) {
+sim_reg ptx_source(ptx_body *b, const char *text, sim_type type)
+{
     unsigned bytes;
     const sim_reg reg = ptx_any_source(b, text, type, &bytes);
     const unsigned want = type == SIM_PRED ? 0 : sim_type_size(type) < 2 ? 2 : sim_type_size(type);
@@ -111,7 +116,8 @@ sim_reg ptx_source(ptx_body *b, const char *text, sim_type type) {
     return reg;
 }
 
-sim_reg ptx_destination(ptx_body *b, const char *text, unsigned *bytes) {
+sim_reg ptx_destination(ptx_body *b, const char *text, unsigned *bytes)
+{
     sim_reg reg;
     sim_type have;
     if (strcmp(text, "_") == 0) { /* goes nowhere: a register that nobody reads */
@@ -124,7 +130,8 @@ sim_reg ptx_destination(ptx_body *b, const char *text, unsigned *bytes) {
     return reg;
 }
 
-int ptx_vector(ptx_body *b, char *text, char **parts, int most) {
+int ptx_vector(ptx_body *b, char *text, char **parts, int most)
+{
     if (text[0] != '{') {
         parts[0] = text;
         return 1;
@@ -133,7 +140,8 @@ int ptx_vector(ptx_body *b, char *text, char **parts, int most) {
     return ptx_split(b->r, text + 1, parts, most);
 }
 
-void ptx_address(ptx_body *b, char *text, sim_op *op, int at) {
+void ptx_address(ptx_body *b, char *text, sim_op *op, int at)
+{
     const size_t n = strlen(text);
     if (n < 3 || text[0] != '[' || text[n - 1] != ']')
         ptx_refuse(b->r, "'%s' is not an address", text);

@@ -16,21 +16,26 @@ typedef struct lives {
     int32_t *from, *to;        /* of each register; to < from: never used */
 } lives;
 
-static bool has(const uint64_t *set, size_t reg) {
+static bool has(const uint64_t *set, size_t reg)
+{
     return set[reg / 64] >> reg % 64 & 1;
 }
-static void add(uint64_t *set, size_t reg) {
+static void add(uint64_t *set, size_t reg)
+{
     set[reg / 64] |= UINT64_C(1) << reg % 64;
 }
-static void drop(uint64_t *set, size_t reg) {
+static void drop(uint64_t *set, size_t reg)
+{
     set[reg / 64] &= ~(UINT64_C(1) << reg % 64);
 }
 
-static bool ends_block(const sim_op *op) {
+static bool ends_block(const sim_op *op)
+{
     return op->flow == SIM_BRANCH || op->flow == SIM_EXIT || op->flow == SIM_TRAP;
 }
 
-static int32_t block_of(const lives *v, int32_t op) {
+static int32_t block_of(const lives *v, int32_t op)
+{
     int32_t low = 0, high = v->n_blocks - 1;
     while (low < high) {
         const int32_t mid = (low + high + 1) / 2;
@@ -43,7 +48,8 @@ static int32_t block_of(const lives *v, int32_t op) {
 }
 
 /* Backwards over one operation: what it writes (surely) dies, what it reads lives. */
-static void step(const sim_op *op, uint64_t *live) {
+static void step(const sim_op *op, uint64_t *live)
+{
     for (int i = 0; i < op->n_dst && !op->guarded; ++i)
         drop(live, op->r[i].id);
     for (int i = 0; i < op->n_src; ++i)
@@ -52,7 +58,8 @@ static void step(const sim_op *op, uint64_t *live) {
         add(live, op->guard.id);
 }
 
-static void flow_back(lives *v) {
+static void flow_back(lives *v)
+{
     for (bool moved = true; moved;) {
         moved = false;
         for (int32_t k = v->n_blocks; k-- > 0;) {
@@ -79,14 +86,16 @@ static void flow_back(lives *v) {
     }
 }
 
-static void stretch(lives *v, size_t reg, int32_t at) {
+static void stretch(lives *v, size_t reg, int32_t at)
+{
     if (at < v->from[reg])
         v->from[reg] = at;
     if (at > v->to[reg])
         v->to[reg] = at;
 }
 
-static void measure(lives *v) {
+static void measure(lives *v)
+{
     for (size_t r = 0; r < v->n_regs; ++r) {
         v->from[r] = v->n_ops;
         v->to[r] = -1;
@@ -109,13 +118,15 @@ static void measure(lives *v) {
 }
 
 static const int32_t *sort_from;
-static int earlier(const void *a, const void *b) {
+static int earlier(const void *a, const void *b)
+{
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return sort_from[x] != sort_from[y] ? (sort_from[x] < sort_from[y] ? -1 : 1) : x < y ? -1 : x > y;
 }
 
 /* Linear scan, a pool for each size of a lane. */
-static void share(const lives *v, ptx_body *b, const bool *alone, sim_reg *place) {
+static void share(const lives *v, ptx_body *b, const bool *alone, sim_reg *place)
+{
     uint32_t *order = malloc(v->n_regs * sizeof *order), units = 0, ids = 0;
     int32_t *busy = malloc(v->n_regs * sizeof *busy); /* until which operation each id is taken */
     uint8_t *id_size = malloc(v->n_regs);
@@ -154,7 +165,8 @@ static void share(const lives *v, ptx_body *b, const bool *alone, sim_reg *place
     b->k->n_regs = ids;
 }
 
-void ptx_place_registers(ptx_body *b) {
+void ptx_place_registers(ptx_body *b)
+{
     sim_kernel *k = b->k;
     (void)ptx_new_register(b, SIM_PRED); /* there is at least one */
     lives v = {.ops = k->ops, .n_ops = (int32_t)k->n_ops, .n_regs = b->n_sizes, .words = (b->n_sizes + 63) / 64};

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ptx_refuse(ptx_reader *r, const char *fmt, ...) {
+void ptx_refuse(ptx_reader *r, const char *fmt, ...)
+{
     int n = snprintf(r->why, r->room, "PTX line %d: ", r->line);
     va_list args;
     va_start(args, fmt);
@@ -17,7 +18,8 @@ void ptx_refuse(ptx_reader *r, const char *fmt, ...) {
     longjmp(r->refused, 1);
 }
 
-void ptx_blank(ptx_reader *r) {
+void ptx_blank(ptx_reader *r)
+{
     for (;;) {
         if (*r->at == '\n') {
             ++r->line;
@@ -38,11 +40,13 @@ void ptx_blank(ptx_reader *r) {
     }
 }
 
-static bool of_word(char c) {
+static bool of_word(char c)
+{
     return isalnum((unsigned char)c) || strchr("_$%.:", c) != NULL;
 }
 
-void ptx_word(ptx_reader *r, char *out, size_t room) {
+void ptx_word(ptx_reader *r, char *out, size_t room)
+{
     ptx_blank(r);
     size_t n = 0;
     while (*r->at && of_word(*r->at)) {
@@ -53,7 +57,8 @@ void ptx_word(ptx_reader *r, char *out, size_t room) {
     out[n] = 0;
 }
 
-void ptx_until(ptx_reader *r, const char *ends, char *out, size_t room) {
+void ptx_until(ptx_reader *r, const char *ends, char *out, size_t room)
+{
     ptx_blank(r);
     size_t n = 0;
     int depth = 0;
@@ -86,7 +91,8 @@ void ptx_until(ptx_reader *r, const char *ends, char *out, size_t room) {
     out[n] = 0;
 }
 
-bool ptx_take(ptx_reader *r, const char *what) {
+bool ptx_take(ptx_reader *r, const char *what)
+{
     ptx_blank(r);
     const size_t n = strlen(what);
     if (strncmp(r->at, what, n) != 0)
@@ -97,7 +103,8 @@ bool ptx_take(ptx_reader *r, const char *what) {
     return true;
 }
 
-int ptx_split(ptx_reader *r, char *text, char **parts, int most) {
+int ptx_split(ptx_reader *r, char *text, char **parts, int most)
+{
     int n = 0, depth = 0;
     char *from = text;
     for (char *p = text;; ++p) {
@@ -124,7 +131,8 @@ int ptx_split(ptx_reader *r, char *text, char **parts, int most) {
     }
 }
 
-bool ptx_number(const char *text, sim_type type, uint64_t *bits) {
+bool ptx_number(const char *text, sim_type type, uint64_t *bits)
+{
     char *end;
     if (text[0] == '0' && (text[1] == 'f' || text[1] == 'F' || text[1] == 'd' || text[1] == 'D')) {
         *bits = strtoull(text + 2, &end, 16);
@@ -169,13 +177,15 @@ static const struct {
     [SIM_F64] = {"f64", 8}, [SIM_F16X2] = {"f16x2", 4}, [SIM_BF16X2] = {"bf16x2", 4}, [SIM_PRED] = {"pred", 4},
 };
 
-sim_type ptx_type(const char *name) {
+sim_type ptx_type(const char *name)
+{
     for (int i = 0; i < SIM_NO_TYPE; ++i)
         if (strcmp(types[i].name, name) == 0)
             return (sim_type)i;
     return SIM_NO_TYPE;
 }
 
-unsigned sim_type_size(sim_type type) {
+unsigned sim_type_size(sim_type type)
+{
     return type < SIM_NO_TYPE ? types[type].size : 0;
 }

@@ -194,18 +194,22 @@ bool sim_run(sim_launch *launch);
 
 /* Writes the sentence, once for each launch; `op` and `lane` may be absent (NULL, -1). */
 void sim_found(sim_warp *w, const sim_op *op, int lane, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-static inline bool sim_stopped(const sim_warp *w) {
+static inline bool sim_stopped(const sim_warp *w)
+{
     return w->block->launch->finding[0] != 0;
 }
 
-static inline void *sim_lanes(sim_warp *w, sim_reg r) {
+static inline void *sim_lanes(sim_warp *w, sim_reg r)
+{
     return w->file + (size_t)r.at * 64;
 }
 /* The mask of a predicate. */
-static inline uint32_t *sim_pred(sim_warp *w, sim_reg r) {
+static inline uint32_t *sim_pred(sim_warp *w, sim_reg r)
+{
     return (uint32_t *)(void *)(w->file + (size_t)r.at * 64);
 }
-static inline void sim_set_written(sim_warp *w, sim_reg r, uint32_t mask, uint32_t written) {
+static inline void sim_set_written(sim_warp *w, sim_reg r, uint32_t mask, uint32_t written)
+{
     w->written[r.id] = (w->written[r.id] & ~mask) | (written & mask);
 }
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void issue(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void issue(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const sim_op from = {.wide = op->arg >> 8 & 1, .offset = (int64_t)(int32_t)op->target};
     const bool sized = op->n_src == 3;
     if (!sim_need_written(w, op, op->r[0], mask, "the address copied to") ||
@@ -45,7 +46,8 @@ static void issue(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
 }
 
-static bool land(sim_warp *w, const sim_copy *c) {
+static bool land(sim_warp *w, const sim_copy *c)
+{
     sim_block *b = w->block;
     const sim_op *op = &b->kernel->ops[c->pc];
     const uint32_t at = c->to - SIM_SHARED_FIRST;
@@ -69,7 +71,8 @@ static bool land(sim_warp *w, const sim_copy *c) {
 }
 
 /* Of each of `lanes`: the copies in groups before groups[lane]. */
-void sim_land_copies(sim_warp *w, const sim_op *op, const uint32_t *groups, uint32_t lanes) {
+void sim_land_copies(sim_warp *w, const sim_op *op, const uint32_t *groups, uint32_t lanes)
+{
     (void)op;
     size_t kept = 0;
     for (size_t i = 0; i < w->n_copies; ++i) {
@@ -84,26 +87,30 @@ void sim_land_copies(sim_warp *w, const sim_op *op, const uint32_t *groups, uint
     w->n_copies = kept;
 }
 
-static void commit(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void commit(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     (void)op;
     for (int l = 0; l < SIM_LANES; ++l)
         w->groups[l] += mask >> l & 1;
 }
 
-static void wait_group(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void wait_group(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t groups[SIM_LANES];
     for (int l = 0; l < SIM_LANES; ++l)
         groups[l] = w->groups[l] > op->offset ? w->groups[l] - (uint32_t)op->offset : 0;
     sim_land_copies(w, op, groups, mask);
 }
 
-static void wait_all(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void wait_all(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t groups[SIM_LANES];
     memset(groups, 0xff, sizeof groups);
     sim_land_copies(w, op, groups, mask);
 }
 
-bool ptx_decode_async(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_async(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     if (strcmp(s->name, "cp.async.commit_group") == 0) {
         ptx_want_operands(b, s, 0);
         op->run = commit;

@@ -8,7 +8,8 @@
 
 enum { ADD, MIN, MAX, AND, OR, XOR, EXCH, CAS, INC, DEC, KINDS };
 
-static uint64_t changed(const sim_op *op, uint64_t old, uint64_t b, uint64_t c) {
+static uint64_t changed(const sim_op *op, uint64_t old, uint64_t b, uint64_t c)
+{
     const bool sign = op->type == SIM_S32 || op->type == SIM_S64;
     const int64_t so = op->width == 4 ? (int32_t)old : (int64_t)old, sb = op->width == 4 ? (int32_t)b : (int64_t)b;
     const bool less = sign ? sb < so : b < old;
@@ -26,12 +27,14 @@ static uint64_t changed(const sim_op *op, uint64_t old, uint64_t b, uint64_t c) 
     }
 }
 
-static uint64_t lane_of(sim_warp *w, sim_reg reg, int l, unsigned width) {
+static uint64_t lane_of(sim_warp *w, sim_reg reg, int l, unsigned width)
+{
     const void *lanes = sim_lanes(w, reg);
     return width == 4 ? ((const uint32_t *)lanes)[l] : ((const uint64_t *)lanes)[l];
 }
 
-static void atomic(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void atomic(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const sim_reg *src = op->r + op->n_dst;
     for (int i = 0; i < op->n_src; ++i)
         if (!sim_need_written(w, op, src[i], mask, "an operand of an atomic operation"))
@@ -57,7 +60,8 @@ static void atomic(sim_warp *w, const sim_op *op, uint32_t mask) {
         sim_set_written(w, op->r[0], mask, mask);
 }
 
-bool ptx_decode_atomic(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_atomic(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     static const char *const names[KINDS] = {"add", "min", "max", "and", "or", "xor", "exch", "cas", "inc", "dec"};
     const bool returns = strcmp(s->word[0], "atom") == 0;
     if (!returns && strcmp(s->word[0], "red") != 0)

@@ -4,12 +4,14 @@
 
 #include <string.h>
 
-sim_count *sim_count_of(sim_warp *w, const sim_op *op) {
+sim_count *sim_count_of(sim_warp *w, const sim_op *op)
+{
     return &w->block->kernel->counts[op - w->block->kernel->ops];
 }
 
 /* 32 banks of four bytes: different words of one bank need a pass each. `n` lanes with `size` bytes each. */
-static uint64_t passes(const uint64_t *addr, const bool *here, int from, int to, unsigned size) {
+static uint64_t passes(const uint64_t *addr, const bool *here, int from, int to, unsigned size)
+{
     uint64_t word[32][SIM_LANES], most = 0;
     int n[32] = {0};
     for (int l = from; l < to; ++l)
@@ -27,7 +29,8 @@ static uint64_t passes(const uint64_t *addr, const bool *here, int from, int to,
     return most;
 }
 
-void sim_count_access(sim_warp *w, const sim_op *op, sim_reg base, uint32_t mask, unsigned size) {
+void sim_count_access(sim_warp *w, const sim_op *op, sim_reg base, uint32_t mask, unsigned size)
+{
     uint64_t addr[SIM_LANES], sector[5 * SIM_LANES];
     bool here[SIM_LANES];
     bool shared = op->space == SIM_SHARED, global = op->space == SIM_GLOBAL;
@@ -57,7 +60,8 @@ void sim_count_access(sim_warp *w, const sim_op *op, sim_reg base, uint32_t mask
 }
 
 /* ldmatrix: eight rows of 16 bytes at a time. */
-void sim_count_rows(sim_warp *w, const sim_op *op, const uint32_t *rows, int n) {
+void sim_count_rows(sim_warp *w, const sim_op *op, const uint32_t *rows, int n)
+{
     uint64_t addr[SIM_LANES];
     bool here[SIM_LANES];
     for (int l = 0; l < SIM_LANES; ++l) {

@@ -9,7 +9,8 @@
 
 enum { UP, DOWN, BFLY, IDX, ALL, ANY, UNI, BALLOT, ADD, MIN_U, MAX_U, MIN_S, MAX_S, AND_, OR_, XOR_ };
 
-static bool together(sim_warp *w, const sim_op *op, sim_reg members, uint32_t mask) {
+static bool together(sim_warp *w, const sim_op *op, sim_reg members, uint32_t mask)
+{
     if (!sim_need_written(w, op, members, mask, "the member mask"))
         return false;
     const uint32_t *m = sim_lanes(w, members);
@@ -26,7 +27,8 @@ static bool together(sim_warp *w, const sim_op *op, sim_reg members, uint32_t ma
     return true;
 }
 
-static void shuffle(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void shuffle(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const sim_reg *src = op->r + op->n_dst;
     if (!together(w, op, src[3], mask) || !sim_need_written(w, op, src[1], mask, "the lane to read") ||
         !sim_need_written(w, op, src[2], mask, "the clamp"))
@@ -59,7 +61,8 @@ static void shuffle(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
 }
 
-static void vote(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void vote(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     if (!together(w, op, op->r[2], mask) || !sim_need_written(w, op, op->r[1], mask, "the vote"))
         return;
     uint32_t yes = *sim_pred(w, op->r[1]);
@@ -77,7 +80,8 @@ static void vote(sim_warp *w, const sim_op *op, uint32_t mask) {
     sim_set_written(w, op->r[0], mask, mask);
 }
 
-static uint32_t combine(uint32_t how, uint32_t x, uint32_t y) {
+static uint32_t combine(uint32_t how, uint32_t x, uint32_t y)
+{
     switch (how) {
     case ADD: return x + y;
     case MIN_U: return x < y ? x : y;
@@ -90,7 +94,8 @@ static uint32_t combine(uint32_t how, uint32_t x, uint32_t y) {
     }
 }
 
-static void redux(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void redux(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     if (!together(w, op, op->r[2], mask) || !sim_need_written(w, op, op->r[1], mask, "a lane's part"))
         return;
     const uint32_t *a = sim_lanes(w, op->r[1]);
@@ -106,7 +111,8 @@ static void redux(sim_warp *w, const sim_op *op, uint32_t mask) {
     sim_set_written(w, op->r[0], mask, mask);
 }
 
-static void active(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void active(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t *d = sim_lanes(w, op->r[0]);
     for (int l = 0; l < SIM_LANES; ++l)
         if (mask >> l & 1)
@@ -130,7 +136,8 @@ static const struct {
     {"redux.sync.xor.b32", XOR_},
 };
 
-bool ptx_decode_exchange(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_exchange(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     size_t k = 0;
     unsigned bytes;
     while (k < sizeof kinds / sizeof *kinds && strcmp(kinds[k].name, s->name) != 0)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void fill(sim_warp *w, sim_reg reg, unsigned size, uint64_t bits) {
+static void fill(sim_warp *w, sim_reg reg, unsigned size, uint64_t bits)
+{
     unsigned char *lanes = sim_lanes(w, reg);
     if (size == 0)
         *sim_pred(w, reg) = bits ? UINT32_MAX : 0;
@@ -16,7 +17,8 @@ static void fill(sim_warp *w, sim_reg reg, unsigned size, uint64_t bits) {
     w->written[reg.id] = UINT32_MAX;
 }
 
-static uint32_t special_value(const sim_warp *w, int which, uint32_t l) {
+static uint32_t special_value(const sim_warp *w, int which, uint32_t l)
+{
     const sim_block *b = w->block;
     const sim_launch *x = b->launch;
     const uint32_t thread = 32 * w->index + l;
@@ -38,7 +40,8 @@ static uint32_t special_value(const sim_warp *w, int which, uint32_t l) {
     }
 }
 
-static void begin_warp(sim_warp *w) {
+static void begin_warp(sim_warp *w)
+{
     const sim_kernel *k = w->block->kernel;
     memset(w->written, 0, k->n_regs * sizeof *w->written);
     for (size_t i = 0; i < k->n_constants; ++i) {
@@ -64,7 +67,8 @@ static void begin_warp(sim_warp *w) {
     memset(w->groups, 0, sizeof w->groups);
 }
 
-static void next_interval(sim_block *b) {
+static void next_interval(sim_block *b)
+{
     b->interval_first = sim_new_numbers(b->n_warps + 1);
     for (uint32_t i = 0; i < b->n_warps; ++i) {
         b->warps[i].me = b->interval_first + 1 + i;
@@ -72,7 +76,8 @@ static void next_interval(sim_block *b) {
     }
 }
 
-static bool meet(sim_block *b) {
+static bool meet(sim_block *b)
+{
     const sim_warp *first = NULL;
     for (uint32_t i = 0; i < b->n_warps; ++i) {
         sim_warp *w = &b->warps[i];
@@ -89,7 +94,8 @@ static bool meet(sim_block *b) {
     return first != NULL;
 }
 
-static bool run_block(sim_block *b) {
+static bool run_block(sim_block *b)
+{
     b->block_first = sim_new_numbers(1);
     for (uint32_t i = 0; i < b->n_warps; ++i)
         begin_warp(&b->warps[i]);
@@ -102,7 +108,8 @@ static bool run_block(sim_block *b) {
     return !b->launch->finding[0];
 }
 
-static void free_block(sim_block *b) {
+static void free_block(sim_block *b)
+{
     for (uint32_t i = 0; b->warps && i < b->n_warps; ++i) {
         free(b->warps[i].file);
         free(b->warps[i].written);
@@ -116,7 +123,8 @@ static void free_block(sim_block *b) {
     free(b->shared_read);
 }
 
-static bool make_block(sim_block *b, uint32_t threads) {
+static bool make_block(sim_block *b, uint32_t threads)
+{
     const sim_kernel *k = b->kernel;
     b->n_warps = (threads + SIM_LANES - 1) / SIM_LANES;
     b->warps = calloc(b->n_warps, sizeof *b->warps);
@@ -146,7 +154,8 @@ static bool make_block(sim_block *b, uint32_t threads) {
     return true;
 }
 
-bool sim_run(sim_launch *launch) {
+bool sim_run(sim_launch *launch)
+{
     sim_block b = {.launch = launch, .kernel = launch->kernel};
     const uint32_t threads = launch->threads[0] * launch->threads[1] * launch->threads[2];
     b.shared_size = launch->dynamic ? launch->kernel->dynamic_at + launch->dynamic : launch->kernel->shared_bytes;

@@ -7,14 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-uint64_t sim_lane_address(sim_warp *w, const sim_op *op, sim_reg reg, int lane) {
+uint64_t sim_lane_address(sim_warp *w, const sim_op *op, sim_reg reg, int lane)
+{
     const void *base = sim_lanes(w, reg);
     const uint64_t from = op->wide ? ((const uint64_t *)base)[lane] : ((const uint32_t *)base)[lane];
     const uint64_t addr = from + (uint64_t)op->offset;
     return op->wide ? addr : (uint32_t)addr;
 }
 
-bool sim_need_written(sim_warp *w, const sim_op *op, sim_reg reg, uint32_t mask, const char *what) {
+bool sim_need_written(sim_warp *w, const sim_op *op, sim_reg reg, uint32_t mask, const char *what)
+{
     const uint32_t missing = mask & ~w->written[reg.id];
     if (!missing)
         return true;
@@ -23,7 +25,8 @@ bool sim_need_written(sim_warp *w, const sim_op *op, sim_reg reg, uint32_t mask,
 }
 
 /* Puts an element of `width` bytes into a lane of `bytes`, with its sign where the type has one. */
-static inline void put(void *lanes, int lane, unsigned bytes, const unsigned char *from, unsigned width, bool sign) {
+static inline void put(void *lanes, int lane, unsigned bytes, const unsigned char *from, unsigned width, bool sign)
+{
     uint64_t v = 0;
     memcpy(&v, from, width);
     if (sign && width < 8 && v >> (8 * width - 1))
@@ -35,24 +38,60 @@ static inline void put(void *lanes, int lane, unsigned bytes, const unsigned cha
     }
 }
 
-static void load(sim_warp *w, const sim_op *op, uint32_t mask) {
-    const unsigned size = (unsigned)op->width * op->count;
+/* How many lanes from `l` on have elements at one place (*step 0), or one behind the other (*step size). */
+static unsigned run_of(const uint64_t *addr, uint32_t mask, int l, unsigned size, unsigned *step)
+{
+    unsigned n = 1;
+    *step = l + 1 < SIM_LANES && mask >> (l + 1) & 1 && addr[l + 1] == addr[l] ? 0 : size;
+    while (l + (int)n < SIM_LANES && mask >> (l + n) & 1 && addr[l + n] == addr[l] + (uint64_t)n * *step)
+        ++n;
+    return n;
+}
+
+static void put_run(sim_warp *w, const sim_op *op, int l, unsigned n, const unsigned char *from, unsigned step)
+{
     const bool sign = op->type == SIM_S8 || op->type == SIM_S16 || op->type == SIM_S32;
+    for (unsigned i = 0; i < op->count; ++i, from += op->width) {
+        void *lanes = sim_lanes(w, op->r[i]);
+        if (op->width == 4 && op->sizes == 4)
+            for (unsigned k = 0; k < n; ++k)
+                memcpy((uint32_t *)lanes + l + k, from + (size_t)k * step, 4);
+        else
+            for (unsigned k = 0; k < n; ++k)
+                put(lanes, l + (int)k, op->sizes, from + (size_t)k * step, op->width, sign);
+    }
+}
+
+static void load(sim_warp *w, const sim_op *op, uint32_t mask)
+{
+    const unsigned size = (unsigned)op->width * op->count;
     const sim_reg base = op->r[op->count];
+    uint64_t addr[SIM_LANES] = {0};
     uint32_t set = mask;
     if (!sim_need_written(w, op, base, mask, "the address"))
         return;
     if (w->block->launch->counting)
         sim_count_access(w, op, base, mask, size);
-    for (int l = 0; l < SIM_LANES; ++l) {
+    for (int l = 0; l < SIM_LANES; ++l)
+        if (mask >> l & 1)
+            addr[l] = sim_lane_address(w, op, base, l);
+    unsigned n;
+    for (int l = 0; l < SIM_LANES; l += (int)n) {
+        n = 1;
         if (!(mask >> l & 1))
             continue;
-        const uint64_t addr = sim_lane_address(w, op, base, l);
-        const unsigned char *from = sim_touch(w, op, l, (sim_space)op->space, addr, size, SIM_READ);
+        unsigned step;
+        n = run_of(addr, mask, l, size, &step);
+        const unsigned char *from = NULL;
+        if (n > 1)
+            from = sim_touch_run(w, (sim_space)op->space, addr[l], size, step ? n : 1, SIM_READ);
+        if (!from) {
+            n = 1;
+            from = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_READ);
+        }
         if (!from)
             return;
-        for (unsigned i = 0; i < op->count; ++i)
-            put(sim_lanes(w, op->r[i]), l, op->sizes, from + i * op->width, op->width, sign);
+        put_run(w, op, l, n, from, step);
         if (w->local && from >= w->local && from < w->local + (size_t)SIM_LANES * w->block->kernel->local_bytes &&
             memchr(w->local_set + (from - w->local), 0, size))
             set &= ~(UINT32_C(1) << l); /* compilers spill what they do not need: judged where it is used */
@@ -62,7 +101,8 @@ static void load(sim_warp *w, const sim_op *op, uint32_t mask) {
 }
 
 /* Two lanes of one store that meet in a byte with different values: which one stays is left open. */
-static void lanes_meet(sim_warp *w, const sim_op *op, const uint64_t *addr, uint32_t mask, unsigned size) {
+static void lanes_meet(sim_warp *w, const sim_op *op, const uint64_t *addr, uint32_t mask, unsigned size)
+{
     uint64_t last = 0;
     bool rising = true;
     for (int l = 0; l < SIM_LANES; ++l)
@@ -89,7 +129,8 @@ static void lanes_meet(sim_warp *w, const sim_op *op, const uint64_t *addr, uint
         }
 }
 
-static void store(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void store(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const unsigned size = (unsigned)op->width * op->count;
     uint64_t addr[SIM_LANES] = {0};
     if (!sim_need_written(w, op, op->r[0], mask, "the address"))
@@ -108,15 +149,26 @@ static void store(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
     if (w->block->launch->counting)
         sim_count_access(w, op, op->r[0], mask, size);
-    for (int l = 0; l < SIM_LANES && !sim_stopped(w); ++l) {
+    unsigned n;
+    for (int l = 0; l < SIM_LANES && !sim_stopped(w); l += (int)n) {
+        n = 1;
         if (!(mask >> l & 1))
             continue;
-        unsigned char *to = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_WRITE);
+        unsigned step;
+        n = run_of(addr, mask, l, size, &step);
+        unsigned char *to = NULL;
+        if (n > 1 && step)
+            to = sim_touch_run(w, (sim_space)op->space, addr[l], size, n, SIM_WRITE);
+        if (!to) {
+            n = 1;
+            to = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_WRITE);
+        }
         if (!to)
             return;
         for (unsigned i = 0; i < op->count; ++i) {
             const unsigned char *v = sim_lanes(w, op->r[1 + i]);
-            memcpy(to + i * op->width, v + (size_t)l * op->sizes, op->width);
+            for (unsigned k = 0; k < n; ++k)
+                memcpy(to + (size_t)k * size + (size_t)i * op->width, v + (size_t)(l + (int)k) * op->sizes, op->width);
             if (local && !(w->written[op->r[1 + i].id] >> l & 1) && to >= w->local)
                 memset(w->local_set + (to - w->local) + i * op->width, 0, op->width);
         }
@@ -124,7 +176,8 @@ static void store(sim_warp *w, const sim_op *op, uint32_t mask) {
 }
 
 /* Words that change nothing here: cache hints, and orders that a warp in lockstep keeps anyway. */
-static bool is_hint(const char *word) {
+static bool is_hint(const char *word)
+{
     static const char *const hints[] = {"nc", "ca", "cg", "cs", "cv", "lu", "wb", "wt", "weak", "volatile"};
     for (size_t i = 0; i < sizeof hints / sizeof *hints; ++i)
         if (strcmp(word, hints[i]) == 0)
@@ -132,7 +185,8 @@ static bool is_hint(const char *word) {
     return strncmp(word, "L1::", 4) == 0 || strncmp(word, "L2::", 4) == 0;
 }
 
-bool ptx_space(const char *word, uint8_t *space) {
+bool ptx_space(const char *word, uint8_t *space)
+{
     static const struct {
         const char *name;
         sim_space space;
@@ -146,7 +200,8 @@ bool ptx_space(const char *word, uint8_t *space) {
     return false;
 }
 
-bool ptx_decode_memory(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_memory(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     const bool is_load = strcmp(s->word[0], "ld") == 0 || strcmp(s->word[0], "ldu") == 0;
     if (!is_load && strcmp(s->word[0], "st") != 0)
         return false;

@@ -10,22 +10,26 @@
 #include <string.h>
 
 /* A register holds `each` neighbours along k; registers go down by 8 rows first, then along k. */
-void sim_place_a(int each, int lane, int reg, int element, int *row, int *k) {
+void sim_place_a(int each, int lane, int reg, int element, int *row, int *k)
+{
     *row = lane / 4 + 8 * (reg & 1);
     *k = lane % 4 * each + element + (reg >> 1) * 4 * each;
 }
-void sim_place_b(int each, int lane, int reg, int element, int *k, int *column) {
+void sim_place_b(int each, int lane, int reg, int element, int *k, int *column)
+{
     *k = lane % 4 * each + element + reg * 4 * each;
     *column = lane / 4;
 }
-void sim_place_c(int lane, int reg, int *row, int *column) {
+void sim_place_c(int lane, int reg, int *row, int *column)
+{
     *row = lane / 4 + 8 * (reg >> 1);
     *column = lane % 4 * 2 + (reg & 1);
 }
 
 enum { M = 16, N = 8, MOST_K = 32 };
 
-static float element_of(uint32_t word, int i, sim_type type) {
+static float element_of(uint32_t word, int i, sim_type type)
+{
     switch (type) {
     case SIM_BF16: return from_bf16((uint16_t)(word >> 16 * i));
     case SIM_F16: return from_f16((uint16_t)(word >> 16 * i));
@@ -35,7 +39,8 @@ static float element_of(uint32_t word, int i, sim_type type) {
 
 /* Products are exact in f32 (at most 22 bits); sums are rounded one after the other, hardware's may be in another
  * order and truncated. */
-SIM_FAST static void multiply(float c[M][N], float a[M][MOST_K], float b[MOST_K][N], int k) {
+SIM_FAST static void multiply(float c[M][N], float a[M][MOST_K], float b[MOST_K][N], int k)
+{
     for (int i = 0; i < M; ++i) {
         float sum[N];
         memcpy(sum, c[i], sizeof sum);
@@ -46,14 +51,16 @@ SIM_FAST static void multiply(float c[M][N], float a[M][MOST_K], float b[MOST_K]
     }
 }
 
-static bool whole_warp(sim_warp *w, const sim_op *op, uint32_t mask) {
+static bool whole_warp(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     if (mask == UINT32_MAX)
         return true;
     sim_found(w, op, -1, "needs all 32 lanes of the warp; here are 0x%x", mask);
     return false;
 }
 
-static bool operands_written(sim_warp *w, const sim_op *op) {
+static bool operands_written(sim_warp *w, const sim_op *op)
+{
     for (int i = 4; i < 4 + op->n_src; ++i)
         if (!sim_need_written(w, op, op->r[i], UINT32_MAX, "an operand of mma"))
             return false;
@@ -62,7 +69,8 @@ static bool operands_written(sim_warp *w, const sim_op *op) {
     return true;
 }
 
-static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     float a[M][MOST_K], b[MOST_K][N], c[M][N];
     const int each = 4 / op->width, n_a = op->count, n_b = n_a / 2, k = 4 * each * n_b;
     if (!whole_warp(w, op, mask) || !operands_written(w, op))
@@ -101,7 +109,8 @@ static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask) {
     }
 }
 
-static void mma_s8(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void mma_s8(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     int32_t a[M][MOST_K], b[MOST_K][N], c[M][N];
     const int n_a = op->count, n_b = n_a / 2, k = 16 * n_b;
     if (!whole_warp(w, op, mask) || !operands_written(w, op))
@@ -132,7 +141,8 @@ static void mma_s8(sim_warp *w, const sim_op *op, uint32_t mask) {
         }
 }
 
-static void ldmatrix(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void ldmatrix(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t rows[SIM_LANES] = {0};
     const sim_reg base = op->r[op->count];
     const uint32_t used = op->count == 4 ? UINT32_MAX : (UINT32_C(1) << 8 * op->count) - 1;
@@ -183,7 +193,8 @@ static const struct {
     {"mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32", SIM_S8, 2},
 };
 
-static void take_fragment(ptx_body *b, ptx_statement *s, int operand, int n, sim_op *op, int at) {
+static void take_fragment(ptx_body *b, ptx_statement *s, int operand, int n, sim_op *op, int at)
+{
     char *parts[4];
     unsigned bytes;
     if (ptx_vector(b, s->operand[operand], parts, 4) != n)
@@ -199,7 +210,8 @@ static void take_fragment(ptx_body *b, ptx_statement *s, int operand, int n, sim
     }
 }
 
-bool ptx_decode_matrix(ptx_body *b, ptx_statement *s, sim_op *op) {
+bool ptx_decode_matrix(ptx_body *b, ptx_statement *s, sim_op *op)
+{
     op->own_written = 1;
     if (strcmp(s->word[0], "ldmatrix") == 0) {
         for (int i = 1; i < s->n_words; ++i) {

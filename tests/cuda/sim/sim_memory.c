@@ -15,7 +15,8 @@ static struct {
 enum { GAP = 4096 };
 
 /* The first allocation that ends beyond `addr`. */
-static size_t place_of(uint64_t addr) {
+static size_t place_of(uint64_t addr)
+{
     size_t low = 0, high = machine.n;
     while (low < high) {
         const size_t mid = (low + high) / 2;
@@ -27,7 +28,8 @@ static size_t place_of(uint64_t addr) {
     return low;
 }
 
-void *sim_allocate(size_t size, sim_kind kind) {
+void *sim_allocate(size_t size, sim_kind kind)
+{
     if (machine.n == machine.cap) {
         const size_t cap = machine.cap ? 2 * machine.cap : 32;
         sim_allocation **all = realloc(machine.all, cap * sizeof *all);
@@ -39,7 +41,7 @@ void *sim_allocate(size_t size, sim_kind kind) {
     sim_allocation *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
-    a->size = size;
+    a->size = size ? size : 1;
     a->kind = kind;
     a->block = malloc(size + 2 * GAP + 1024);
     if (kind != SIM_PINNED_MEMORY) {
@@ -63,7 +65,8 @@ void *sim_allocate(size_t size, sim_kind kind) {
     return (void *)(uintptr_t)a->base;
 }
 
-bool sim_release(void *base, sim_kind kind) {
+bool sim_release(void *base, sim_kind kind)
+{
     const size_t at = place_of((uint64_t)(uintptr_t)base);
     if (at == machine.n || machine.all[at]->base != (uint64_t)(uintptr_t)base || machine.all[at]->kind != kind)
         return false;
@@ -78,12 +81,14 @@ bool sim_release(void *base, sim_kind kind) {
     return true;
 }
 
-void sim_release_all(void) {
+void sim_release_all(void)
+{
     while (machine.n)
         (void)sim_release((void *)(uintptr_t)machine.all[0]->base, machine.all[0]->kind);
 }
 
-sim_allocation *sim_find(uint64_t addr, size_t size) {
+sim_allocation *sim_find(uint64_t addr, size_t size)
+{
     sim_allocation *a = machine.last;
     if (a && addr >= a->base && addr - a->base <= a->size && size <= a->size - (addr - a->base))
         return a;
@@ -97,7 +102,18 @@ sim_allocation *sim_find(uint64_t addr, size_t size) {
     return a;
 }
 
-size_t sim_allocated(sim_kind kind, size_t *count) {
+const sim_allocation *sim_near(uint64_t addr)
+{
+    const size_t at = place_of(addr);
+    if (at < machine.n && machine.all[at]->base <= addr + GAP)
+        return machine.all[at];
+    if (at > 0 && addr - (machine.all[at - 1]->base + machine.all[at - 1]->size) < GAP)
+        return machine.all[at - 1];
+    return NULL;
+}
+
+size_t sim_allocated(sim_kind kind, size_t *count)
+{
     size_t bytes = 0, n = 0;
     for (size_t i = 0; i < machine.n; ++i)
         if (machine.all[i]->kind == kind) {
@@ -109,7 +125,8 @@ size_t sim_allocated(sim_kind kind, size_t *count) {
     return bytes;
 }
 
-void sim_mark_written(uint64_t addr, size_t size) {
+void sim_mark_written(uint64_t addr, size_t size)
+{
     sim_allocation *a = sim_find(addr, size);
     if (!a || !a->wrote)
         return;
@@ -118,7 +135,8 @@ void sim_mark_written(uint64_t addr, size_t size) {
         wrote[i] = SIM_HOST;
 }
 
-size_t sim_first_unwritten(uint64_t addr, size_t size) {
+size_t sim_first_unwritten(uint64_t addr, size_t size)
+{
     const sim_allocation *a = sim_find(addr, size);
     if (!a || !a->wrote)
         return size;
@@ -129,7 +147,8 @@ size_t sim_first_unwritten(uint64_t addr, size_t size) {
     return i;
 }
 
-uint32_t sim_new_numbers(uint32_t n) {
+uint32_t sim_new_numbers(uint32_t n)
+{
     if (machine.next + n >= SIM_ATOMIC) { /* all spent: what was written stays written, by the host */
         for (size_t i = 0; i < machine.n; ++i) {
             sim_allocation *a = machine.all[i];

@@ -37,6 +37,8 @@ bool sim_release(void *base, sim_kind kind);
 void sim_release_all(void);
 /* The allocation that has `addr` (and `size` bytes from there). */
 sim_allocation *sim_find(uint64_t addr, size_t size);
+/* The allocation that `addr` misses by no more than the gap around each. */
+const sim_allocation *sim_near(uint64_t addr);
 size_t sim_allocated(sim_kind kind, size_t *count);
 /* The host, or a copy, has written there. */
 void sim_mark_written(uint64_t addr, size_t size);
@@ -52,6 +54,10 @@ typedef enum sim_access { SIM_READ, SIM_WRITE, SIM_ADD } sim_access;
  * `space` SIM_GENERIC is resolved by the address. */
 unsigned char *sim_touch(sim_warp *w, const sim_op *op, int lane, sim_space space, uint64_t addr, unsigned size,
                          sim_access access);
+/* `n` lanes' elements of `each` bytes that lie one behind the other, at once. NULL when something is wrong or not
+ * simple: then sim_touch, lane by lane, finds out what. */
+unsigned char *sim_touch_run(sim_warp *w, sim_space space, uint64_t addr, unsigned each, unsigned n,
+                             sim_access access);
 /* Shared memory alone, by its offset, without alignment: for cp.async when it lands and ldmatrix. */
 bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, unsigned size, sim_access access);
 

@@ -10,23 +10,27 @@ typedef struct who {
 } who;
 
 /* Nothing orders an access by `x` before mine. */
-static inline uint32_t unordered(uint32_t x, const who *q) {
+static inline uint32_t unordered(uint32_t x, const who *q)
+{
     x &= ~SIM_ATOMIC;
     return ((uint32_t)(x >= q->interval) & (uint32_t)(x != q->me)) | ((uint32_t)(x >= q->launch) & (uint32_t)(x < q->block));
 }
 
 /* An atomic write is not ordered before a plain access even by my own warp: others may have joined it. */
-static inline uint32_t after_write(uint32_t x, const who *q) {
+static inline uint32_t after_write(uint32_t x, const who *q)
+{
     return unordered(x, q) | ((x >> 31) & (uint32_t)((x & ~SIM_ATOMIC) >= q->interval));
 }
 
-static inline uint32_t note_reader(uint32_t old, const who *q) {
+static inline uint32_t note_reader(uint32_t old, const who *q)
+{
     if (old >= q->launch && old < q->block)
         return q->launch; /* another block has read, and now I: whoever writes has somebody in his way */
     return old >= q->interval && old != q->me ? q->interval : q->me;
 }
 
-SIM_FAST static uint32_t check_read(const uint32_t *wrote, uint32_t *read, unsigned n, const who *q) {
+SIM_FAST static uint32_t check_read(const uint32_t *wrote, uint32_t *read, unsigned n, const who *q)
+{
     uint32_t bad = 0;
     for (unsigned i = 0; i < n; ++i) {
         bad |= after_write(wrote[i], q) | (uint32_t)(wrote[i] < q->unset);
@@ -35,7 +39,8 @@ SIM_FAST static uint32_t check_read(const uint32_t *wrote, uint32_t *read, unsig
     return bad;
 }
 
-SIM_FAST static uint32_t check_write(uint32_t *wrote, const uint32_t *read, unsigned n, const who *q) {
+SIM_FAST static uint32_t check_write(uint32_t *wrote, const uint32_t *read, unsigned n, const who *q)
+{
     uint32_t bad = 0;
     for (unsigned i = 0; i < n; ++i)
         bad |= after_write(wrote[i], q) | unordered(read[i], q);
@@ -45,7 +50,8 @@ SIM_FAST static uint32_t check_write(uint32_t *wrote, const uint32_t *read, unsi
     return bad;
 }
 
-static uint32_t check_add(uint32_t *wrote, uint32_t *read, unsigned n, const who *q) {
+static uint32_t check_add(uint32_t *wrote, uint32_t *read, unsigned n, const who *q)
+{
     uint32_t bad = 0;
     for (unsigned i = 0; i < n; ++i) {
         const bool atomic = wrote[i] & SIM_ATOMIC && wrote[i] != SIM_PENDING;
@@ -55,13 +61,15 @@ static uint32_t check_add(uint32_t *wrote, uint32_t *read, unsigned n, const who
     return bad;
 }
 
-static const char *doing(sim_access access) {
+static const char *doing(sim_access access)
+{
     return access == SIM_READ ? "reads" : access == SIM_WRITE ? "writes" : "atomically changes";
 }
 
 /* Says what is wrong with the first bad byte. `where`: its address as the kernel sees it. */
 static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, uint64_t where, const uint32_t *wrote,
-                    const uint32_t *read, unsigned n, const who *q, sim_access access) {
+                    const uint32_t *read, unsigned n, const who *q, sim_access access)
+{
     for (unsigned i = 0; i < n; ++i) {
         const uint32_t x = wrote[i] & ~SIM_ATOMIC, atomic = wrote[i] & SIM_ATOMIC;
         const uint64_t at = where + i;
@@ -105,13 +113,15 @@ static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, u
               where);
 }
 
-static who whoever(const sim_warp *w, uint32_t unset) {
+static who whoever(const sim_warp *w, uint32_t unset)
+{
     const sim_block *b = w->block;
     return (who){b->launch->launch_first, b->block_first, b->interval_first, w->me, unset};
 }
 
 static bool checked(sim_warp *w, const sim_op *op, int lane, const char *what, uint64_t where, uint32_t *wrote,
-                    uint32_t *read, unsigned n, const who *q, sim_access access) {
+                    uint32_t *read, unsigned n, const who *q, sim_access access)
+{
     uint32_t bad;
     if (access == SIM_READ)
         bad = n == 16 ? check_read(wrote, read, 16, q) : n == 4 ? check_read(wrote, read, 4, q)
@@ -125,7 +135,8 @@ static bool checked(sim_warp *w, const sim_op *op, int lane, const char *what, u
     return !bad;
 }
 
-bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, unsigned size, sim_access access) {
+bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, unsigned size, sim_access access)
+{
     sim_block *b = w->block;
     if (offset < SIM_SHARED_FIRST || offset - SIM_SHARED_FIRST > b->shared_size ||
         size > b->shared_size - (offset - SIM_SHARED_FIRST)) {
@@ -140,14 +151,44 @@ bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, 
     return checked(w, op, lane, "shared", at, b->shared_wrote + at, b->shared_read + at, size, &q, access);
 }
 
+static bool quiet(uint32_t *wrote, uint32_t *read, unsigned n, const who *q, sim_access access)
+{
+    return !(access == SIM_READ ? check_read(wrote, read, n, q) : check_write(wrote, read, n, q));
+}
+
+unsigned char *sim_touch_run(sim_warp *w, sim_space space, uint64_t addr, unsigned each, unsigned n,
+                             sim_access access)
+{
+    sim_block *b = w->block;
+    const uint32_t bytes = each * n;
+    if (space == SIM_GENERIC && addr >> 60 == 0)
+        space = SIM_GLOBAL;
+    if (addr % each)
+        return NULL;
+    if (space == SIM_GLOBAL) {
+        sim_allocation *a = sim_find(addr, bytes);
+        const who q = whoever(w, SIM_HOST);
+        if (!a || !a->wrote || !quiet(a->wrote + (addr - a->base), a->read + (addr - a->base), bytes, &q, access))
+            return NULL;
+        return (unsigned char *)(uintptr_t)addr;
+    }
+    const uint64_t at = addr - SIM_SHARED_FIRST;
+    if (space != SIM_SHARED || addr < SIM_SHARED_FIRST || at > b->shared_size || bytes > b->shared_size - at)
+        return NULL;
+    who q = whoever(w, b->block_first);
+    q.launch = q.block;
+    return quiet(b->shared_wrote + at, b->shared_read + at, bytes, &q, access) ? b->shared + at : NULL;
+}
+
 static unsigned char *touch_global(sim_warp *w, const sim_op *op, int lane, uint64_t addr, unsigned size,
-                                   sim_access access) {
+                                   sim_access access)
+{
     sim_allocation *a = sim_find(addr, size);
     if (!a) {
-        const sim_allocation *near = sim_find(addr, 0);
+        const sim_allocation *near = sim_near(addr);
         if (near)
-            sim_found(w, op, lane, "%s %u bytes at byte %" PRIu64 " of an allocation of %zu bytes", doing(access), size,
-                      addr - near->base, near->size);
+            sim_found(w, op, lane, "%s %u bytes at byte %" PRId64 " of an allocation of %zu bytes", doing(access), size,
+                      (int64_t)(addr - near->base), near->size);
         else
             sim_found(w, op, lane, "%s %u bytes at 0x%" PRIx64 " of global memory, where no allocation is",
                       doing(access), size, addr);
@@ -165,7 +206,8 @@ static unsigned char *touch_global(sim_warp *w, const sim_op *op, int lane, uint
 }
 
 static unsigned char *touch_local(sim_warp *w, const sim_op *op, int lane, uint64_t at, unsigned size,
-                                  sim_access access) {
+                                  sim_access access)
+{
     const uint32_t bytes = w->block->kernel->local_bytes;
     if (at > bytes || size > bytes - at) {
         sim_found(w, op, lane, "%s %u bytes at byte %" PRIu64 " of %u bytes of local memory", doing(access), size, at,
@@ -180,7 +222,8 @@ static unsigned char *touch_local(sim_warp *w, const sim_op *op, int lane, uint6
 }
 
 unsigned char *sim_touch(sim_warp *w, const sim_op *op, int lane, sim_space space, uint64_t addr, unsigned size,
-                         sim_access access) {
+                         sim_access access)
+{
     if (addr % size != 0) {
         sim_found(w, op, lane, "%s %u bytes at 0x%" PRIx64 ", which is not a multiple of %u", doing(access), size, addr,
                   size);

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void sim_found(sim_warp *w, const sim_op *op, int lane, const char *fmt, ...) {
+void sim_found(sim_warp *w, const sim_op *op, int lane, const char *fmt, ...)
+{
     const sim_block *b = w->block;
     sim_launch *launch = b->launch;
     if (launch->finding[0])
@@ -32,7 +33,8 @@ void sim_found(sim_warp *w, const sim_op *op, int lane, const char *fmt, ...) {
     }
 }
 
-static void push(sim_warp *w, uint32_t mask, int32_t pc, int32_t meet) {
+static void push(sim_warp *w, uint32_t mask, int32_t pc, int32_t meet)
+{
     if (w->depth == SIM_MAX_PATHS) {
         sim_found(w, NULL, -1, "branches diverge more than %d deep", SIM_MAX_PATHS);
         return;
@@ -41,7 +43,8 @@ static void push(sim_warp *w, uint32_t mask, int32_t pc, int32_t meet) {
 }
 
 /* Goes on with the next path that has lanes; those that have come to their meeting place are in the path below. */
-static void settle(sim_warp *w) {
+static void settle(sim_warp *w)
+{
     while (w->depth) {
         const sim_path *top = &w->path[w->depth - 1];
         if (top->mask && (top->meet < 0 || w->pc != top->meet))
@@ -52,7 +55,8 @@ static void settle(sim_warp *w) {
     w->ended = true;
 }
 
-static void branch(sim_warp *w, const sim_op *op, uint32_t taken) {
+static void branch(sim_warp *w, const sim_op *op, uint32_t taken)
+{
     sim_path *top = &w->path[w->depth - 1];
     const uint32_t mask = top->mask, stays = mask & ~taken;
     const int32_t next = w->pc + 1;
@@ -74,14 +78,16 @@ static void branch(sim_warp *w, const sim_op *op, uint32_t taken) {
     w->pc = w->path[w->depth - 1].pc;
 }
 
-static void leave(sim_warp *w, uint32_t mask) {
+static void leave(sim_warp *w, uint32_t mask)
+{
     w->exited |= mask;
     for (int i = 0; i < w->depth; ++i)
         w->path[i].mask &= ~mask;
     ++w->pc;
 }
 
-static void arrive(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void arrive(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     const uint32_t alive = w->lanes & ~w->exited;
     if (mask != alive) {
         sim_found(w, op, -1, "barrier %u in divergent code: lanes 0x%x of 0x%x are here", op->arg, mask, alive);
@@ -92,7 +98,8 @@ static void arrive(sim_warp *w, const sim_op *op, uint32_t mask) {
     ++w->pc;
 }
 
-static void propagate(sim_warp *w, const sim_op *op, uint32_t mask) {
+static void propagate(sim_warp *w, const sim_op *op, uint32_t mask)
+{
     uint32_t have = UINT32_MAX;
     for (int i = 0; i < op->n_src; ++i)
         have &= w->written[op->r[op->n_dst + i].id];
@@ -100,7 +107,8 @@ static void propagate(sim_warp *w, const sim_op *op, uint32_t mask) {
         sim_set_written(w, op->r[i], mask, have);
 }
 
-void sim_run_warp(sim_warp *w) {
+void sim_run_warp(sim_warp *w)
+{
     const sim_op *ops = w->block->kernel->ops;
     sim_launch *launch = w->block->launch;
     sim_count *counts = launch->counting ? w->block->kernel->counts : NULL;

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * The cuda plug-in on the test runtime: each runtime call fails in turn - a clean error with a sentence, nothing left
+ * on the device, and the process may go on. Devices that are not there or not good enough are refused with a reason. */
+#include "tests/cuda/cuda_test.h"
+
+#include "mdldm/mdldm.h"
+#include "support/backend_list.h"
+#include "support/op_session.h"
+#include "support/small_model.h"
+#include "support/temp_dir.h"
+
+static char *folder;
+static const mdldm_backend *backend;
+
+static const char *const kinds[] = {"allocations", "pinned", "streams", "events", "graphs", "libraries"};
+
+static void nothing_is_left(const char *after)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (fake_cuda_live(kinds[i]) != 0)
+            fail_msg("%s: %lld %s left", after, (long long)fake_cuda_live(kinds[i]), kinds[i]);
+}
+
+/* Draws two images of a small model; the first failure's status and sentence. */
+static mdldm_status draw(char sentence[1024])
+{
+    static float pixels[2 * 3 * 16 * 16];
+    mdldm_context *ctx = NULL;
+    mdldm_model *m = NULL;
+    mdldm_options *o = NULL;
+    mdldm_sampler *s = NULL;
+    assert_int_equal(mdldm_context_create(&ctx), MDLDM_OK);
+    mdldm_status status = mdldm_context_use_backend(ctx, "cuda");
+    if (status == MDLDM_OK)
+        status = small_model_create(ctx, folder, 0, &m);
+    if (status == MDLDM_OK)
+        status = mdldm_options_create(ctx, &o);
+    if (status == MDLDM_OK)
+        status = mdldm_options_set_int(ctx, o, "num_inference_steps", 2);
+    if (status == MDLDM_OK)
+        status = mdldm_sampler_create(ctx, m, o, &s);
+    if (status == MDLDM_OK)
+        status = mdldm_generate(ctx, s, 2, 16, 16, NULL, 0, pixels, sizeof pixels / sizeof *pixels);
+    snprintf(sentence, 1024, "%s", status == MDLDM_OK ? "" : mdldm_context_error(ctx));
+    mdldm_sampler_free(s);
+    mdldm_options_free(o);
+    mdldm_model_free(m);
+    mdldm_context_free(ctx);
+    return status;
+}
+
+/* Forward, backward and the gradients' way to the host. */
+static mdldm_status differentiate(char sentence[1024])
+{
+    op_session s;
+    mdldm_status status = op_session_open(&s, backend, 0, 1, MDLDM_STORE_TRAIN, 0, NULL);
+    if (status == MDLDM_OK)
+        status = op_session_run(&s, 0);
+    snprintf(sentence, 1024, "%s", status == MDLDM_OK ? "" : s.host.error);
+    op_session_close(&s);
+    return status;
+}
+
+/* Fails call number `nth` of `name`. A call that gives something back may fail unnoticed. */
+static int fails(const char *name, uint64_t nth, mdldm_status (*scenario)(char sentence[1024]))
+{
+    char which[96], sentence[1024];
+    snprintf(which, sizeof which, "%s:%llu", name, (unsigned long long)nth);
+    fake_cuda_reset();
+    assert_int_equal(fake_cuda_set("FAIL", which), 0);
+    const mdldm_status status = scenario(sentence);
+    if (fake_cuda_finding()[0] != '\0')
+        fail_msg("%s: %s", which, fake_cuda_finding());
+    nothing_is_left(which);
+    if (status != MDLDM_OK && sentence[0] == '\0')
+        fail_msg("%s: status %d without a sentence", which, (int)status);
+    return status != MDLDM_OK;
+}
+
+static void in_turn(mdldm_status (*scenario)(char sentence[1024]), uint64_t most)
+{
+    static const char *const names[] = {
+        "cudaSetDevice", "cudaGetDevice", "cudaDeviceGetAttribute", "cudaStreamCreateWithFlags", "cudaMallocHost",
+        "cudaEventCreateWithFlags", "cudaMalloc", "cudaLibraryLoadData", "cudaLibraryGetKernel", "cudaFuncSetAttribute",
+        "cudaMemcpyAsync", "cudaMemsetAsync", "cudaLaunchKernelExC", "cudaEventRecord", "cudaEventSynchronize",
+        "cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch",
+        "cudaStreamSynchronize", "cudaGraphExecDestroy", "cudaGraphDestroy", "cudaFree", "cudaFreeHost",
+        "cudaEventDestroy", "cudaLibraryUnload", "cudaStreamDestroy",
+    };
+    uint64_t calls[sizeof names / sizeof *names], all, failed = 0;
+    char sentence[1024];
+    fake_cuda_reset();
+    if (scenario(sentence) != MDLDM_OK)
+        fail_msg("%s", sentence);
+    nothing_is_left("a whole run");
+    all = fake_cuda_calls("any");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        calls[i] = fake_cuda_calls(names[i]);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) { /* the first and the last of each */
+        if (calls[i] > 0)
+            failed += (uint64_t)fails(names[i], 1, scenario);
+        if (calls[i] > 1)
+            failed += (uint64_t)fails(names[i], calls[i], scenario);
+    }
+    const uint64_t step = all > most ? all / most : 1; /* and some of all */
+    for (uint64_t nth = 1; nth <= all; nth += step)
+        failed += (uint64_t)fails("any", nth, scenario);
+    assert_true(failed > 20);
+}
+
+static int find_plugin(void **state)
+{
+    (void)state;
+    const mdldm_backend *list[MOST_BACKENDS];
+    folder = temp_dir_make();
+    small_model_configs(folder, small_vq_config);
+    for (int i = 0, n = backend_list(list); i < n; i++)
+        if (strcmp(list[i]->name, "cuda") == 0)
+            backend = list[i];
+    if (backend == NULL)
+        printf("neither clang-16 nor nvcc made a cuda plug-in: nothing to test\n");
+    return 0;
+}
+
+static int tidy(void **state)
+{
+    (void)state;
+    fake_cuda_reset();
+    return 0;
+}
+
+static void drawing(void **state)
+{
+    (void)state;
+    if (backend == NULL)
+        skip();
+    in_turn(draw, 40);
+}
+
+static void gradients(void **state)
+{
+    (void)state;
+    if (backend == NULL)
+        skip();
+    in_turn(differentiate, 60);
+}
+
+static void refused(const char *setting, const char *value, const char *says)
+{
+    char reason[512] = "";
+    fake_cuda_reset();
+    fake_cuda_set("LOG", "/dev/null");
+    fake_cuda_set(setting, value);
+    assert_int_not_equal(backend->probe(reason, sizeof reason), 0);
+    if (strstr(reason, says) == NULL)
+        fail_msg("%s=%s: '%s', not '%s'", setting, value, reason, says);
+}
+
+static void what_is_missing_is_said(void **state)
+{
+    (void)state;
+    if (backend == NULL)
+        skip();
+    refused("DRIVER", "0", "driver");
+    refused("DEVICES", "0", "device");
+    refused("CAPABILITY", "7.5", "8.0");
+}
+
+int main(void)
+{
+    char self[1024], path[1200];
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0) {
+        self[length] = '\0';
+        snprintf(path, sizeof path, "%s/libcudart.so.13", dirname(self));
+        setenv("MDLDM_CUDART", path, 1); /* the very library this program is linked with */
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_is_missing_is_said, tidy),
+        cmocka_unit_test_teardown(gradients, tidy),
+        cmocka_unit_test_teardown(drawing, tidy),
+    };
+    const int failed = cmocka_run_group_tests(tests, find_plugin, tidy);
+    temp_dir_remove(folder);
+    return failed;
+}
