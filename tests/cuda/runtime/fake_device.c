@@ -7,7 +7,7 @@
 
 int cudaGetDeviceCount(int *count)
 {
-    fake_error e = fake_enter("cudaGetDeviceCount", false);
+    fake_error e = fake_enter("cudaGetDeviceCount");
     *count = e == FAKE_OK ? fake.devices : 0;
     if (e == FAKE_OK && fake.devices == 0)
         e = FAKE_NO_DEVICE;
@@ -16,7 +16,7 @@ int cudaGetDeviceCount(int *count)
 
 int cudaSetDevice(int device)
 {
-    fake_error e = fake_enter("cudaSetDevice", false);
+    fake_error e = fake_enter("cudaSetDevice");
     if (e == FAKE_OK && (device < 0 || device >= fake.devices))
         e = FAKE_DEVICE;
     if (e == FAKE_OK)
@@ -26,7 +26,7 @@ int cudaSetDevice(int device)
 
 int cudaGetDevice(int *device)
 {
-    const fake_error e = fake_enter("cudaGetDevice", false);
+    const fake_error e = fake_enter("cudaGetDevice");
     if (e == FAKE_OK)
         *device = fake_device;
     return fake_leave(e);
@@ -51,7 +51,7 @@ static int attribute(int which, int *value)
 
 int cudaDeviceGetAttribute(int *value, int which, int device)
 {
-    fake_error e = fake_enter("cudaDeviceGetAttribute", false);
+    fake_error e = fake_enter("cudaDeviceGetAttribute");
     if (e == FAKE_OK && (device < 0 || device >= fake.devices))
         e = FAKE_DEVICE;
     if (e == FAKE_OK && attribute(which, value) != 0) {
@@ -70,7 +70,7 @@ int fake_shared_limit(void)
 
 int cudaMemGetInfo(size_t *available, size_t *total)
 {
-    const fake_error e = fake_enter("cudaMemGetInfo", false);
+    const fake_error e = fake_enter("cudaMemGetInfo");
     if (e == FAKE_OK) {
         *total = fake.memory;
         *available = fake.memory - sim_allocated(SIM_DEVICE_MEMORY, NULL);
@@ -80,7 +80,7 @@ int cudaMemGetInfo(size_t *available, size_t *total)
 
 int cudaDriverGetVersion(int *version)
 {
-    const fake_error e = fake_enter("cudaDriverGetVersion", false);
+    const fake_error e = fake_enter("cudaDriverGetVersion");
     if (e == FAKE_OK || e == FAKE_LAUNCH)
         *version = fake.driver;
     return fake_leave(e == FAKE_LAUNCH ? FAKE_OK : e);
@@ -88,7 +88,7 @@ int cudaDriverGetVersion(int *version)
 
 int cudaRuntimeGetVersion(int *version)
 {
-    const fake_error e = fake_enter("cudaRuntimeGetVersion", false);
+    const fake_error e = fake_enter("cudaRuntimeGetVersion");
     if (e == FAKE_OK || e == FAKE_LAUNCH)
         *version = 13000;
     return fake_leave(e == FAKE_LAUNCH ? FAKE_OK : e);
@@ -96,7 +96,7 @@ int cudaRuntimeGetVersion(int *version)
 
 int cudaMalloc(void **pointer, size_t size)
 {
-    fake_error e = fake_enter("cudaMalloc", false);
+    fake_error e = fake_enter("cudaMalloc");
     if (e == FAKE_OK && fake_capturing())
         e = FAKE_CAPTURE;
     if (e == FAKE_OK && size == 0) {
@@ -119,7 +119,7 @@ int cudaMalloc(void **pointer, size_t size)
 
 int cudaMallocHost(void **pointer, size_t size)
 {
-    fake_error e = fake_enter("cudaMallocHost", false);
+    fake_error e = fake_enter("cudaMallocHost");
     if (e == FAKE_OK && fake_capturing())
         e = FAKE_CAPTURE;
     if (e == FAKE_OK) {
@@ -135,7 +135,7 @@ int cudaMallocHost(void **pointer, size_t size)
 /* Both wait for all that is queued, as the real ones do. */
 static int release(const char *name, void *pointer, sim_kind kind)
 {
-    fake_error e = fake_enter(name, true);
+    fake_error e = fake_enter(name);
     if (pointer) {
         const fake_error late = fake_run_all();
         if (e == FAKE_OK)

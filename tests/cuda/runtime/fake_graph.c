@@ -47,7 +47,7 @@ static fake_graph *find_graph(const void *handle, bool is_exec)
 
 int cudaStreamBeginCapture(void *stream, int mode)
 {
-    fake_error e = fake_enter("cudaStreamBeginCapture", false);
+    fake_error e = fake_enter("cudaStreamBeginCapture");
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && !s)
         e = FAKE_HANDLE;
@@ -64,7 +64,7 @@ int cudaStreamBeginCapture(void *stream, int mode)
 
 int cudaStreamEndCapture(void *stream, void **graph)
 {
-    fake_error e = fake_enter("cudaStreamEndCapture", true);
+    fake_error e = fake_enter("cudaStreamEndCapture");
     fake_stream *s = fake_find_stream(stream);
     fake_graph *g = s ? s->capture : NULL;
     if (g && !s->origin) {
@@ -128,7 +128,7 @@ static fake_error instantiate(void **exec, fake_graph *from)
 
 int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags)
 {
-    fake_error e = fake_enter("cudaGraphInstantiate", false);
+    fake_error e = fake_enter("cudaGraphInstantiate");
     if (e == FAKE_OK && flags != 0)
         e = FAKE_VALUE;
     return fake_leave(e == FAKE_OK ? instantiate(exec, find_graph(graph, false)) : e);
@@ -136,7 +136,7 @@ int cudaGraphInstantiate(void **exec, void *graph, unsigned long long flags)
 
 int cudaGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags)
 {
-    fake_error e = fake_enter("cudaGraphInstantiateWithFlags", false);
+    fake_error e = fake_enter("cudaGraphInstantiateWithFlags");
     if (e == FAKE_OK && flags != 0)
         e = FAKE_VALUE;
     return fake_leave(e == FAKE_OK ? instantiate(exec, find_graph(graph, false)) : e);
@@ -144,7 +144,7 @@ int cudaGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long f
 
 int cudaGraphLaunch(void *exec, void *stream)
 {
-    fake_error e = fake_enter("cudaGraphLaunch", false);
+    fake_error e = fake_enter("cudaGraphLaunch");
     fake_graph *g = find_graph(exec, true);
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && (!g || !s))
@@ -160,7 +160,7 @@ int cudaGraphLaunch(void *exec, void *stream)
 
 static int destroy(const char *name, void *handle, bool is_exec)
 {
-    fake_error e = fake_enter(name, true);
+    fake_error e = fake_enter(name);
     fake_graph *g = find_graph(handle, is_exec);
     if (g) {
         g->alive = false;

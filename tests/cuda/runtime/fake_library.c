@@ -30,7 +30,7 @@ static sim_kernel *find_kernel(const void *handle)
 int cudaLibraryLoadData(void **library, const void *code, int *jit_options, void **jit_values, unsigned n_jit,
                         int *options, void **values, unsigned n_options)
 {
-    fake_error e = fake_enter("cudaLibraryLoadData", false);
+    fake_error e = fake_enter("cudaLibraryLoadData");
     const unsigned char *text = code;
     (void)jit_options;
     (void)jit_values;
@@ -76,7 +76,7 @@ static bool queued(const sim_module *m)
 
 int cudaLibraryUnload(void *library)
 {
-    fake_error e = fake_enter("cudaLibraryUnload", true);
+    fake_error e = fake_enter("cudaLibraryUnload");
     fake_library **at = &fake.libraries;
     while (*at && *at != library)
         at = &(*at)->next;
@@ -98,7 +98,7 @@ int cudaLibraryUnload(void *library)
 
 int cudaLibraryGetKernel(void **kernel, void *library, const char *name)
 {
-    fake_error e = fake_enter("cudaLibraryGetKernel", false);
+    fake_error e = fake_enter("cudaLibraryGetKernel");
     fake_library *l = fake.libraries;
     while (l && l != library)
         l = l->next;
@@ -116,7 +116,7 @@ int cudaLibraryGetKernel(void **kernel, void *library, const char *name)
 
 int cudaFuncSetAttribute(const void *kernel, int attribute, int value)
 {
-    fake_error e = fake_enter("cudaFuncSetAttribute", false);
+    fake_error e = fake_enter("cudaFuncSetAttribute");
     sim_kernel *k = find_kernel(kernel);
     if (e == FAKE_OK && !k)
         e = FAKE_FUNCTION;
@@ -159,7 +159,7 @@ static fake_error check_config(const sim_kernel *k, const fake_launch_config *c)
 
 int cudaLaunchKernelExC(const fake_launch_config *config, const void *kernel, void **args)
 {
-    fake_error e = fake_enter("cudaLaunchKernelExC", false);
+    fake_error e = fake_enter("cudaLaunchKernelExC");
     sim_kernel *k = find_kernel(kernel);
     fake_stream *s = fake_find_stream(config->stream);
     if (e == FAKE_OK && !k)

@@ -118,7 +118,7 @@ static uint64_t count_call(const char *name)
     return ++calls[i].n;
 }
 
-fake_error fake_enter(const char *name, bool releases)
+fake_error fake_enter(const char *name)
 {
     pthread_mutex_lock(&lock);
     if (!ready)
@@ -129,7 +129,6 @@ fake_error fake_enter(const char *name, bool releases)
         return strncmp(name, "cudaMalloc", 10) == 0 ? FAKE_MEMORY : FAKE_UNKNOWN;
     if (fake.driver == 0 && strcmp(name, "cudaDriverGetVersion") != 0 && strcmp(name, "cudaRuntimeGetVersion") != 0)
         return FAKE_DRIVER;
-    (void)releases;
     return fake.sticky ? FAKE_LAUNCH : FAKE_OK;
 }
 
@@ -143,7 +142,7 @@ int fake_leave(fake_error error)
 
 int cudaGetLastError(void)
 {
-    const fake_error injected = fake_enter("cudaGetLastError", true);
+    const fake_error injected = fake_enter("cudaGetLastError");
     const int error = injected != FAKE_OK ? (int)injected : last_error;
     last_error = 0;
     pthread_mutex_unlock(&lock);

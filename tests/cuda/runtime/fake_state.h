@@ -78,9 +78,9 @@ typedef struct fake_state {
 extern fake_state fake;
 extern _Thread_local int fake_device;
 
-/* A call begins: takes the lock, counts it. `releases`: it does its work even when it fails, as real calls that
- * report an earlier error do. Returns the error that it must return. */
-fake_error fake_enter(const char *name, bool releases);
+/* A call begins: takes the lock, counts it. Returns the error that it must return; a call that gives something back
+ * does that all the same, as real calls that report an earlier error do. */
+fake_error fake_enter(const char *name);
 /* A call ends: keeps the error for cudaGetLastError, gives the lock back. */
 int fake_leave(fake_error error);
 /* Remembers the first, writes all to the log. */

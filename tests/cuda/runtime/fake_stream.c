@@ -93,7 +93,7 @@ fake_error fake_run_all(void)
 
 int cudaStreamCreateWithFlags(void **stream, unsigned flags)
 {
-    fake_error e = fake_enter("cudaStreamCreateWithFlags", false);
+    fake_error e = fake_enter("cudaStreamCreateWithFlags");
     if (e == FAKE_OK && flags > 1)
         e = FAKE_VALUE;
     if (e == FAKE_OK) {
@@ -112,7 +112,7 @@ int cudaStreamCreateWithFlags(void **stream, unsigned flags)
 
 int cudaStreamDestroy(void *stream)
 {
-    fake_error e = fake_enter("cudaStreamDestroy", true);
+    fake_error e = fake_enter("cudaStreamDestroy");
     fake_stream *s = fake_find_stream(stream);
     if (s) {
         const fake_error late = fake_run_until(s, UINT64_MAX);
@@ -128,7 +128,7 @@ int cudaStreamDestroy(void *stream)
 
 static int synchronize(const char *name, fake_stream *s, uint64_t until, bool known)
 {
-    fake_error e = fake_enter(name, true);
+    fake_error e = fake_enter(name);
     if (!known) {
         e = FAKE_HANDLE;
     } else if (s) {
@@ -158,7 +158,7 @@ int cudaEventSynchronize(void *event)
 
 int cudaEventCreateWithFlags(void **event, unsigned flags)
 {
-    fake_error e = fake_enter("cudaEventCreateWithFlags", false);
+    fake_error e = fake_enter("cudaEventCreateWithFlags");
     if (e == FAKE_OK && flags > 7)
         e = FAKE_VALUE;
     if (e == FAKE_OK) {
@@ -177,7 +177,7 @@ int cudaEventCreateWithFlags(void **event, unsigned flags)
 
 int cudaEventDestroy(void *event)
 {
-    fake_error e = fake_enter("cudaEventDestroy", true);
+    fake_error e = fake_enter("cudaEventDestroy");
     fake_event *v = find_event(event);
     if (v)
         v->alive = false;
@@ -188,7 +188,7 @@ int cudaEventDestroy(void *event)
 
 int cudaEventRecord(void *event, void *stream)
 {
-    fake_error e = fake_enter("cudaEventRecord", false);
+    fake_error e = fake_enter("cudaEventRecord");
     fake_event *v = find_event(event);
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && (!v || !s))
@@ -203,7 +203,7 @@ int cudaEventRecord(void *event, void *stream)
 
 int cudaStreamWaitEvent(void *stream, void *event, unsigned flags)
 {
-    fake_error e = fake_enter("cudaStreamWaitEvent", false);
+    fake_error e = fake_enter("cudaStreamWaitEvent");
     fake_event *v = find_event(event);
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && (!v || !s))
@@ -257,7 +257,7 @@ static fake_error prepare(fake_task *t, int kind)
 
 int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *stream)
 {
-    fake_error e = fake_enter("cudaMemcpyAsync", false);
+    fake_error e = fake_enter("cudaMemcpyAsync");
     fake_stream *s = fake_find_stream(stream);
     fake_task t = {.kind = FAKE_COPY, .to = to, .from = from, .size = size, .value = kind};
     if (e == FAKE_OK && !s)
@@ -282,7 +282,7 @@ int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *str
 
 int cudaMemsetAsync(void *to, int value, size_t size, void *stream)
 {
-    fake_error e = fake_enter("cudaMemsetAsync", false);
+    fake_error e = fake_enter("cudaMemsetAsync");
     fake_stream *s = fake_find_stream(stream);
     if (e == FAKE_OK && !s)
         e = FAKE_HANDLE;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIM_LANES = 32, SIM_MAX_WARPS = 32, SIM_MAX_OPERANDS = 16 };
+enum { SIM_LANES = 32, SIM_MAX_OPERANDS = 16 };
 
 /* Generic addresses: below 2^60 they are host addresses (global memory). */
 #define SIM_SHARED_BASE (UINT64_C(1) << 60)
@@ -142,7 +142,7 @@ enum { SIM_MAX_PATHS = 64 };
 typedef struct sim_copy { /* a cp.async on its way */
     uint64_t from;
     uint32_t to, size, from_size, group;
-    uint8_t lane, done;
+    uint8_t lane;
     int32_t pc;
 } sim_copy;
 
@@ -171,7 +171,6 @@ typedef struct sim_block {
     uint32_t at[3], index;
     unsigned char *shared;
     uint32_t *shared_wrote, *shared_read; /* a record a byte */
-    uint8_t *shared_lane;
     uint32_t shared_size;
     uint32_t block_first, interval_first;
     sim_warp *warps;

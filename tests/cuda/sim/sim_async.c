@@ -26,6 +26,8 @@ static void issue(sim_warp *w, const sim_op *op, uint32_t mask)
         w->copies = copies;
         w->cap_copies = cap;
     }
+    uint64_t sources[SIM_LANES] = {0}, places[SIM_LANES] = {0};
+    uint32_t reads = 0;
     for (int l = 0; l < SIM_LANES; ++l) {
         if (!(mask >> l & 1))
             continue;
@@ -43,6 +45,13 @@ static void issue(sim_warp *w, const sim_op *op, uint32_t mask)
         for (uint32_t i = 0; i < c.size; ++i)
             w->block->shared_wrote[c.to - SIM_SHARED_FIRST + i] = SIM_PENDING;
         w->copies[w->n_copies++] = c;
+        sources[l] = c.from;
+        places[l] = c.to;
+        reads |= (uint32_t)(c.from_size > 0) << l;
+    }
+    if (w->block->launch->counting) {
+        sim_count_access(w, op, SIM_GLOBAL, sources, reads, op->width);
+        sim_count_access(w, op, SIM_SHARED, places, mask, op->width);
     }
 }
 
@@ -71,9 +80,8 @@ static bool land(sim_warp *w, const sim_copy *c)
 }
 
 /* Of each of `lanes`: the copies in groups before groups[lane]. */
-void sim_land_copies(sim_warp *w, const sim_op *op, const uint32_t *groups, uint32_t lanes)
+static void land_copies(sim_warp *w, const uint32_t *groups, uint32_t lanes)
 {
-    (void)op;
     size_t kept = 0;
     for (size_t i = 0; i < w->n_copies; ++i) {
         const sim_copy c = w->copies[i];
@@ -99,14 +107,15 @@ static void wait_group(sim_warp *w, const sim_op *op, uint32_t mask)
     uint32_t groups[SIM_LANES];
     for (int l = 0; l < SIM_LANES; ++l)
         groups[l] = w->groups[l] > op->offset ? w->groups[l] - (uint32_t)op->offset : 0;
-    sim_land_copies(w, op, groups, mask);
+    land_copies(w, groups, mask);
 }
 
 static void wait_all(sim_warp *w, const sim_op *op, uint32_t mask)
 {
+    (void)op;
     uint32_t groups[SIM_LANES];
     memset(groups, 0xff, sizeof groups);
-    sim_land_copies(w, op, groups, mask);
+    land_copies(w, groups, mask);
 }
 
 bool ptx_decode_async(ptx_body *b, ptx_statement *s, sim_op *op)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-sim_count *sim_count_of(sim_warp *w, const sim_op *op)
+static sim_count *count_of(sim_warp *w, const sim_op *op)
 {
     return &w->block->kernel->counts[op - w->block->kernel->ops];
 }
@@ -29,21 +29,20 @@ static uint64_t passes(const uint64_t *addr, const bool *here, int from, int to,
     return most;
 }
 
-void sim_count_access(sim_warp *w, const sim_op *op, sim_reg base, uint32_t mask, unsigned size)
+void sim_count_access(sim_warp *w, const sim_op *op, sim_space space, const uint64_t *addr, uint32_t mask, unsigned size)
 {
-    uint64_t addr[SIM_LANES], sector[5 * SIM_LANES];
+    uint64_t sector[5 * SIM_LANES];
     bool here[SIM_LANES];
-    bool shared = op->space == SIM_SHARED, global = op->space == SIM_GLOBAL;
+    bool shared = space == SIM_SHARED, global = space == SIM_GLOBAL;
     size_t n = 0;
     for (int l = 0; l < SIM_LANES; ++l) {
         here[l] = mask >> l & 1;
-        addr[l] = here[l] ? sim_lane_address(w, op, base, l) : 0;
-        if (here[l] && op->space == SIM_GENERIC) {
+        if (here[l] && space == SIM_GENERIC) {
             shared |= addr[l] >> 60 == 1;
             global |= addr[l] >> 60 == 0;
         }
     }
-    sim_count *c = sim_count_of(w, op);
+    sim_count *c = count_of(w, op);
     /* Accesses of 8 bytes go by halves of the warp, of 16 bytes by quarters. */
     const int step = size <= 4 ? 32 : size == 8 ? 16 : 8;
     for (int l = 0; shared && l < SIM_LANES; l += step)
@@ -69,5 +68,5 @@ void sim_count_rows(sim_warp *w, const sim_op *op, const uint32_t *rows, int n)
         addr[l] = here[l] ? rows[l] : 0;
     }
     for (int l = 0; l < n; l += 8)
-        sim_count_of(w, op)->wavefronts += passes(addr, here, l, l + 8, 16);
+        count_of(w, op)->wavefronts += passes(addr, here, l, l + 8, 16);
 }

@@ -166,7 +166,7 @@ bool sim_run(sim_launch *launch)
         free_block(&b);
         return false;
     }
-    launch->launch_first = sim_new_numbers(1);
+    launch->launch_first = sim_launch_number();
     bool ok = true;
     for (b.at[2] = 0; ok && b.at[2] < launch->grid[2]; ++b.at[2])
         for (b.at[1] = 0; ok && b.at[1] < launch->grid[1]; ++b.at[1])

@@ -70,11 +70,11 @@ static void load(sim_warp *w, const sim_op *op, uint32_t mask)
     uint32_t set = mask;
     if (!sim_need_written(w, op, base, mask, "the address"))
         return;
-    if (w->block->launch->counting)
-        sim_count_access(w, op, base, mask, size);
     for (int l = 0; l < SIM_LANES; ++l)
         if (mask >> l & 1)
             addr[l] = sim_lane_address(w, op, base, l);
+    if (w->block->launch->counting)
+        sim_count_access(w, op, (sim_space)op->space, addr, mask, size);
     unsigned n;
     for (int l = 0; l < SIM_LANES; l += (int)n) {
         n = 1;
@@ -148,7 +148,7 @@ static void store(sim_warp *w, const sim_op *op, uint32_t mask)
         lanes_meet(w, op, addr, mask, size);
     }
     if (w->block->launch->counting)
-        sim_count_access(w, op, op->r[0], mask, size);
+        sim_count_access(w, op, (sim_space)op->space, addr, mask, size);
     unsigned n;
     for (int l = 0; l < SIM_LANES && !sim_stopped(w); l += (int)n) {
         n = 1;

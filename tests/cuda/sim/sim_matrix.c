@@ -69,10 +69,12 @@ static bool operands_written(sim_warp *w, const sim_op *op)
     return true;
 }
 
-static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask)
+/* `each` and `type` are known where this is called, which leaves plain loops. */
+static inline __attribute__((always_inline)) void mma_float(sim_warp *w, const sim_op *op, uint32_t mask, int each,
+                                                            sim_type type)
 {
     float a[M][MOST_K], b[MOST_K][N], c[M][N];
-    const int each = 4 / op->width, n_a = op->count, n_b = n_a / 2, k = 4 * each * n_b;
+    const int n_a = op->count, n_b = n_a / 2, k = 4 * each * n_b;
     if (!whole_warp(w, op, mask) || !operands_written(w, op))
         return;
     int row, column;
@@ -81,7 +83,7 @@ static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask)
         for (int l = 0; l < SIM_LANES; ++l)
             for (int i = 0; i < each; ++i) {
                 sim_place_a(each, l, r, i, &row, &column);
-                a[row][column] = element_of(lanes[l], i, (sim_type)op->type);
+                a[row][column] = element_of(lanes[l], i, type);
             }
     }
     for (int r = 0; r < n_b; ++r) {
@@ -89,7 +91,7 @@ static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask)
         for (int l = 0; l < SIM_LANES; ++l)
             for (int i = 0; i < each; ++i) {
                 sim_place_b(each, l, r, i, &row, &column);
-                b[row][column] = element_of(lanes[l], i, (sim_type)op->type);
+                b[row][column] = element_of(lanes[l], i, type);
             }
     }
     for (int r = 0; r < 4; ++r) {
@@ -107,6 +109,21 @@ static void mma_float(sim_warp *w, const sim_op *op, uint32_t mask)
             lanes[l] = c[row][column];
         }
     }
+}
+
+static void mma_bf16(sim_warp *w, const sim_op *op, uint32_t mask)
+{
+    mma_float(w, op, mask, 2, SIM_BF16);
+}
+
+static void mma_f16(sim_warp *w, const sim_op *op, uint32_t mask)
+{
+    mma_float(w, op, mask, 2, SIM_F16);
+}
+
+static void mma_tf32(sim_warp *w, const sim_op *op, uint32_t mask)
+{
+    mma_float(w, op, mask, 1, SIM_TF32);
 }
 
 static void mma_s8(sim_warp *w, const sim_op *op, uint32_t mask)
@@ -180,17 +197,17 @@ static void ldmatrix(sim_warp *w, const sim_op *op, uint32_t mask)
 
 static const struct {
     const char *name;
-    sim_type type;
+    sim_handler run;
     uint8_t n_a;
 } products[] = {
-    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", SIM_BF16, 4},
-    {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", SIM_F16, 4},
-    {"mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", SIM_BF16, 2},
-    {"mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32", SIM_F16, 2},
-    {"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", SIM_TF32, 4},
-    {"mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32", SIM_TF32, 2},
-    {"mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32", SIM_S8, 4},
-    {"mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32", SIM_S8, 2},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", mma_bf16, 4},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", mma_f16, 4},
+    {"mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", mma_bf16, 2},
+    {"mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32", mma_f16, 2},
+    {"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", mma_tf32, 4},
+    {"mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32", mma_tf32, 2},
+    {"mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32", mma_s8, 4},
+    {"mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32", mma_s8, 2},
 };
 
 static void take_fragment(ptx_body *b, ptx_statement *s, int operand, int n, sim_op *op, int at)
@@ -245,13 +262,11 @@ bool ptx_decode_matrix(ptx_body *b, ptx_statement *s, sim_op *op)
         take_fragment(b, s, 1, n_a, op, 4);
         take_fragment(b, s, 2, n_a / 2, op, 4 + n_a);
         take_fragment(b, s, 3, 4, op, 4 + n_a + n_a / 2);
-        op->type = (uint8_t)products[i].type;
-        op->width = (uint8_t)sim_type_size(products[i].type);
         op->count = (uint8_t)n_a;
         op->n_dst = 4;
         op->n_src = (uint8_t)(n_a + n_a / 2 + 4);
         op->own_written = 1;
-        op->run = products[i].type == SIM_S8 ? mma_s8 : mma_float;
+        op->run = products[i].run;
         return true;
     }
     return false;

@@ -149,7 +149,14 @@ size_t sim_first_unwritten(uint64_t addr, size_t size)
 
 uint32_t sim_new_numbers(uint32_t n)
 {
-    if (machine.next + n >= SIM_ATOMIC) { /* all spent: what was written stays written, by the host */
+    const uint32_t first = machine.next;
+    machine.next += n;
+    return first;
+}
+
+uint32_t sim_launch_number(void)
+{
+    if (machine.next > SIM_ATOMIC / 2) { /* what was written stays written, by the host */
         for (size_t i = 0; i < machine.n; ++i) {
             sim_allocation *a = machine.all[i];
             for (size_t k = 0; a->wrote && k < a->size; ++k) {
@@ -159,7 +166,5 @@ uint32_t sim_new_numbers(uint32_t n)
         }
         machine.next = SIM_FIRST_NUMBER;
     }
-    const uint32_t first = machine.next;
-    machine.next += n;
-    return first;
+    return sim_new_numbers(1);
 }

@@ -45,8 +45,9 @@ void sim_mark_written(uint64_t addr, size_t size);
 /* The first byte there that nobody has written; size: none. */
 size_t sim_first_unwritten(uint64_t addr, size_t size);
 
-/* `n` new numbers. */
+/* `n` new numbers. A launch takes its first by sim_launch_number, which begins anew when few are left. */
 uint32_t sim_new_numbers(uint32_t n);
+uint32_t sim_launch_number(void);
 
 typedef enum sim_access { SIM_READ, SIM_WRITE, SIM_ADD } sim_access;
 

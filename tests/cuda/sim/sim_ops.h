@@ -11,12 +11,8 @@ bool sim_need_written(sim_warp *w, const sim_op *op, sim_reg reg, uint32_t mask,
 /* "global", "shared" ... False: not a space. */
 bool ptx_space(const char *word, uint8_t *space);
 
-/* Wavefronts and sectors of an access of `size` bytes a lane. */
-void sim_count_access(sim_warp *w, const sim_op *op, sim_reg base, uint32_t mask, unsigned size);
+/* Wavefronts and sectors of an access of `size` bytes a lane to `addr` of each lane. */
+void sim_count_access(sim_warp *w, const sim_op *op, sim_space space, const uint64_t *addr, uint32_t mask, unsigned size);
 void sim_count_rows(sim_warp *w, const sim_op *op, const uint32_t *rows, int n);
-sim_count *sim_count_of(sim_warp *w, const sim_op *op);
-
-/* cp.async. */
-void sim_land_copies(sim_warp *w, const sim_op *op, const uint32_t *groups, uint32_t lanes);
 
 #endif
