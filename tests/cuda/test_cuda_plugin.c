@@ -162,7 +162,7 @@ static void what_is_missing_is_said(void **state)
     if (backend == NULL)
         skip();
     refused("DRIVER", "0", "driver");
-    refused("DEVICES", "0", "device");
+    refused("DEVICES", "0", "no GPU");
     refused("CAPABILITY", "7.5", "8.0");
 }
 

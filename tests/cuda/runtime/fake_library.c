@@ -11,7 +11,7 @@
 enum { MAX_DYNAMIC = 8, PLAIN_SHARED = 48 << 10 };
 
 typedef struct launches {
-    char name[128];
+    char name[512];
     uint64_t n;
     struct launches *next;
 } launches;

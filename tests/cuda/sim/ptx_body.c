@@ -64,7 +64,7 @@ static void declare_registers(ptx_body *b)
 /* ".shared .align 16 .b8 name[4096];" after the ".shared" or ".local". */
 static void declare_variable(ptx_body *b, sim_space space)
 {
-    char word[128];
+    char word[512];
     sim_variable v = {.space = space, .align = 1};
     if (ptx_take(b->r, ".align")) {
         ptx_word(b->r, word, sizeof word);
@@ -178,7 +178,7 @@ static void leave_scope(ptx_body *b)
 
 static void read_statement(ptx_body *b)
 {
-    char word[192], rest[PTX_TEXT];
+    char word[512], rest[PTX_TEXT];
     const sim_op op = read_guard(b);
     ptx_word(b->r, word, sizeof word);
     const size_t n = strlen(word);

@@ -10,7 +10,7 @@
 static void read_params(ptx_body *b)
 {
     size_t cap = 0;
-    char word[128];
+    char word[512];
     while (!ptx_take(b->r, ")")) {
         sim_variable v = {.space = SIM_PARAM, .align = 1};
         (void)ptx_take(b->r, ",");
@@ -51,7 +51,7 @@ static void read_params(ptx_body *b)
 
 static void read_kernel(ptx_body *b)
 {
-    char word[128];
+    char word[512];
     ptx_word(b->r, b->k->name, sizeof b->k->name);
     if (ptx_take(b->r, "("))
         read_params(b);
@@ -97,7 +97,7 @@ static void values(ptx_body *b, char *text, unsigned each, sim_variable *v)
 static void read_variable(ptx_body *b, sim_space space, bool external)
 {
     static char text[1 << 20];
-    char word[192];
+    char word[512];
     sim_variable v = {.space = space, .align = 1};
     unsigned each = 0;
     for (;;) {
@@ -174,7 +174,7 @@ static void new_kernel(ptx_body *b)
 
 static void read_module(ptx_body *b)
 {
-    char word[192], rest[PTX_TEXT];
+    char word[512], rest[PTX_TEXT];
     bool external = false;
     for (ptx_blank(b->r); *b->r->at; ptx_blank(b->r)) {
         if (ptx_take(b->r, ";"))

@@ -90,7 +90,7 @@ sim_reg ptx_any_source(ptx_body *b, const char *text, sim_type type, unsigned *b
     *bytes = size;
     if (ptx_number(text, type, &bits))
         return constant(b, size == 8 ? bits : size == 4 ? (uint32_t)bits : (uint16_t)bits, size, false);
-    char name[128];
+    char name[512];
     if (strlen(text) < sizeof name) { /* "name" or "name+16" */
         strcpy(name, text);
         char *plus = strchr(name, '+');

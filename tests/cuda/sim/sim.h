@@ -77,7 +77,7 @@ typedef struct sim_count {
 } sim_count;
 
 typedef struct sim_variable {
-    char name[128];
+    char name[512];
     uint32_t size, align;
     uint64_t address; /* offset in its space, or a host address */
     bool dynamic;     /* the block's dynamic shared memory */
@@ -99,7 +99,7 @@ enum sim_special {
 };
 
 typedef struct sim_kernel {
-    char name[128];
+    char name[512];
     struct sim_module *module;
     sim_op *ops;
     sim_count *counts;
