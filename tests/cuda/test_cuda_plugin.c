@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The cuda plug-in on the test runtime: each runtime call fails in turn - a clean error with a sentence, nothing left
- * on the device, and the process may go on. Devices that are not there or not good enough are refused with a reason. */
+ * Whole generations on the cuda backend while calls of the CUDA runtime fail in turn, through the public interface: an
+ * error with a sentence, nothing left on the device, and the process may go on. */
 #include "tests/cuda/cuda_test.h"
 
 #include "mdldm/mdldm.h"
 #include "support/backend_list.h"
-#include "support/op_session.h"
 #include "support/small_model.h"
 #include "support/temp_dir.h"
 
@@ -49,26 +48,14 @@ static mdldm_status draw(char sentence[1024])
     return status;
 }
 
-/* Forward, backward and the gradients' way to the host. */
-static mdldm_status differentiate(char sentence[1024])
-{
-    op_session s;
-    mdldm_status status = op_session_open(&s, backend, 0, 1, MDLDM_STORE_TRAIN, 0, NULL);
-    if (status == MDLDM_OK)
-        status = op_session_run(&s, 0);
-    snprintf(sentence, 1024, "%s", status == MDLDM_OK ? "" : s.host.error);
-    op_session_close(&s);
-    return status;
-}
-
 /* Fails call number `nth` of `name`. A call that gives something back may fail unnoticed. */
-static int fails(const char *name, uint64_t nth, mdldm_status (*scenario)(char sentence[1024]))
+static int fails(const char *name, uint64_t nth)
 {
     char which[96], sentence[1024];
     snprintf(which, sizeof which, "%s:%llu", name, (unsigned long long)nth);
     fake_cuda_reset();
     assert_int_equal(fake_cuda_set("FAIL", which), 0);
-    const mdldm_status status = scenario(sentence);
+    const mdldm_status status = draw(sentence);
     if (fake_cuda_finding()[0] != '\0')
         fail_msg("%s: %s", which, fake_cuda_finding());
     nothing_is_left(which);
@@ -77,7 +64,7 @@ static int fails(const char *name, uint64_t nth, mdldm_status (*scenario)(char s
     return status != MDLDM_OK;
 }
 
-static void in_turn(mdldm_status (*scenario)(char sentence[1024]), uint64_t most)
+static void in_turn(uint64_t most)
 {
     static const char *const names[] = {
         "cudaSetDevice", "cudaGetDevice", "cudaDeviceGetAttribute", "cudaStreamCreateWithFlags", "cudaMallocHost",
@@ -90,7 +77,7 @@ static void in_turn(mdldm_status (*scenario)(char sentence[1024]), uint64_t most
     uint64_t calls[sizeof names / sizeof *names], all, failed = 0;
     char sentence[1024];
     fake_cuda_reset();
-    if (scenario(sentence) != MDLDM_OK)
+    if (draw(sentence) != MDLDM_OK)
         fail_msg("%s", sentence);
     nothing_is_left("a whole run");
     all = fake_cuda_calls("any");
@@ -98,13 +85,13 @@ static void in_turn(mdldm_status (*scenario)(char sentence[1024]), uint64_t most
         calls[i] = fake_cuda_calls(names[i]);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) { /* the first and the last of each */
         if (calls[i] > 0)
-            failed += (uint64_t)fails(names[i], 1, scenario);
+            failed += (uint64_t)fails(names[i], 1);
         if (calls[i] > 1)
-            failed += (uint64_t)fails(names[i], calls[i], scenario);
+            failed += (uint64_t)fails(names[i], calls[i]);
     }
     const uint64_t step = all > most ? all / most : 1; /* and some of all */
     for (uint64_t nth = 1; nth <= all; nth += step)
-        failed += (uint64_t)fails("any", nth, scenario);
+        failed += (uint64_t)fails("any", nth);
     assert_true(failed > 20);
 }
 
@@ -134,36 +121,7 @@ static void drawing(void **state)
     (void)state;
     if (backend == NULL)
         skip();
-    in_turn(draw, 40);
-}
-
-static void gradients(void **state)
-{
-    (void)state;
-    if (backend == NULL)
-        skip();
-    in_turn(differentiate, 60);
-}
-
-static void refused(const char *setting, const char *value, const char *says)
-{
-    char reason[512] = "";
-    fake_cuda_reset();
-    fake_cuda_set("LOG", "/dev/null");
-    fake_cuda_set(setting, value);
-    assert_int_not_equal(backend->probe(reason, sizeof reason), 0);
-    if (strstr(reason, says) == NULL)
-        fail_msg("%s=%s: '%s', not '%s'", setting, value, reason, says);
-}
-
-static void what_is_missing_is_said(void **state)
-{
-    (void)state;
-    if (backend == NULL)
-        skip();
-    refused("DRIVER", "0", "driver");
-    refused("DEVICES", "0", "no GPU");
-    refused("CAPABILITY", "7.5", "8.0");
+    in_turn(40);
 }
 
 int main(void)
@@ -176,8 +134,6 @@ int main(void)
         setenv("MDLDM_CUDART", path, 1); /* the very library this program is linked with */
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(what_is_missing_is_said, tidy),
-        cmocka_unit_test_teardown(gradients, tidy),
         cmocka_unit_test_teardown(drawing, tidy),
     };
     const int failed = cmocka_run_group_tests(tests, find_plugin, tidy);
