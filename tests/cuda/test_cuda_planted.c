@@ -134,7 +134,7 @@ static float bf16_value(uint16_t bits)
     return x;
 }
 
-/* A kernel as the backend's main ones are, against double. Observed: 1.5e-7 of the largest. */
+/* A kernel as the backend's main ones are. Products are multiples of 2^-16 and sums stay below 256: exact in f32. */
 static void a_tile_product(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void a_tile_product(void **state)
                 worst = error > worst ? error : worst;
                 largest = sum > largest ? sum : -sum > largest ? -sum : largest;
             }
-        if (worst > 6e-7 * largest)
+        if (worst > 0.0 || largest >= 256.0)
             fail_msg("%s: off by %g of %g", compilers[compiler], worst, largest);
         /* Padded rows: each of the four matrices of an ldmatrix takes one pass over the banks. */
         const fake_cuda_cost rows = fake_cuda_total("tile_product", "ldmatrix");

@@ -7,7 +7,7 @@
 #include "tests/cuda/sim/sim.h"
 #include "tests/cuda/sim/sim_memory.h"
 
-typedef enum fake_error { /* cudaError_t; fake_types.c holds the numbers against the toolkit's, where it is */
+typedef enum fake_error { /* cudaError_t, with its numbers (driver_types.h of CUDA 13) */
     FAKE_OK = 0, FAKE_VALUE = 1, FAKE_MEMORY = 2, FAKE_CONFIGURATION = 9, FAKE_DRIVER = 35, FAKE_FUNCTION = 98,
     FAKE_NO_DEVICE = 100, FAKE_DEVICE = 101, FAKE_IMAGE = 200, FAKE_NO_IMAGE = 209, FAKE_PTX = 218,
     FAKE_HANDLE = 400, FAKE_SYMBOL = 500, FAKE_RESOURCES = 701, FAKE_LAUNCH = 719, FAKE_CAPTURE = 900,
