@@ -90,6 +90,15 @@ static double furthest(const course *got, const course *right, const char **wher
     return most;
 }
 
+/* The loss fell by a third at least: there was something to follow. */
+static int learnt(const course *c)
+{
+    for (int i = 0; i < c->metrics; i++)
+        if (strcmp(c->names[i], "loss") == 0)
+            return c->values[STEPS - 1][i] < c->values[0][i] * 2 / 3;
+    return 0;
+}
+
 static void losses_follow_the_cpu(void **state)
 {
     (void)state;
@@ -97,9 +106,9 @@ static void losses_follow_the_cpu(void **state)
         mdldm_stage stage;
         const char *precision;
         double tolerance;
-    } runs[] = {{MDLDM_STAGE_AUTOENCODER, "no", 1e-2},
-                {MDLDM_STAGE_DIFFUSION, "no", 1e-2},
-                {MDLDM_STAGE_DIFFUSION, "bf16", 1e-1}};
+    } runs[] = {{MDLDM_STAGE_AUTOENCODER, "no", 1e-5}, /* observed: 2.6e-6 in loss_commitment */
+                {MDLDM_STAGE_DIFFUSION, "no", 1e-6},   /* observed: 2.1e-7 in grad_norm */
+                {MDLDM_STAGE_DIFFUSION, "bf16", 1e-2}}; /* observed: 2.3e-3 in grad_norm */
     for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
         static course cpu, cuda;
         const char *where = "nothing";
@@ -109,7 +118,8 @@ static void losses_follow_the_cpu(void **state)
         printf("stage %d, %s: %d figures, furthest %.2g in %s\n", (int)runs[i].stage, runs[i].precision, cpu.metrics, most,
                where);
         assert_true(most <= runs[i].tolerance);
-        assert_true(cpu.values[STEPS - 1][0] != cpu.values[0][0]);
+        assert_true(learnt(&cpu));
+
     }
 }
 
