@@ -8,6 +8,7 @@
 #include "api/context.h"
 #include "api/options_table.h"
 #include "signal/signal.h"
+#include "util/choice.h"
 
 #define LEAST_POWER 1e-20 /* -200 dB: what is below counts as this */
 
@@ -24,21 +25,9 @@ typedef struct stft {
     float *filtered;           /* [count][2], NULL without clutter removal */
 } stft;
 
-/* Where among choices "a|b|c". */
-static int choice(const mdldm_options *options, const char *key)
+static int32_t choice(const mdldm_options *options, const char *key)
 {
-    const char *value = mdldm__option_string(options, key);
-    const size_t length = strlen(value);
-    int index = 0;
-    for (const char *p = mdldm_option_choices(mdldm_option_index(key)); *p != '\0'; p++, index++) {
-        const size_t next = strcspn(p, "|");
-        if (next == length && memcmp(p, value, length) == 0)
-            break;
-        p += next;
-        if (*p == '\0')
-            break;
-    }
-    return index;
+    return mdldm__choice_index(mdldm_option_choices(mdldm_option_index(key)), mdldm__option_string(options, key));
 }
 
 /* 1: 2, 3 and 5 are its only factors, so that kissfft needs no memory of its own. */
