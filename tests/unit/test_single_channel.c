@@ -309,6 +309,8 @@ static void nonsense_is_refused(void **state)
             "db_floor is 5");
     refused(db, 2, SIDE, ok, NULL, (const char *const[]){"colormap", "jet", NULL}, MDLDM_ERROR_INVALID_ARGUMENT,
             "image_mode");
+    refused(db, 2, SIDE, ok, NULL, (const char *const[]){"image_mode", "L", "colormap", "jet", NULL},
+            MDLDM_ERROR_INVALID_ARGUMENT, "have no colours");
     for (int i = 0; i < 2 * AREA; i++)
         bad[i] = -INFINITY;
     refused(bad, 2, SIDE, ok, NULL, NULL, MDLDM_ERROR_NUMERIC, "-inf");
