@@ -428,7 +428,8 @@ MDLDM_API mdldm_status mdldm_spectrogram_axes(mdldm_context *ctx, int64_t count,
                                               size_t frequency_capacity, double *time, size_t time_capacity);
 
 /* matrix [rows][columns] -> out [out_rows][out_columns]: bilinear where it grows, the triangle filter as wide as
- * the reduction where it shrinks (Pillow's BILINEAR in mode F). Errors: NUMERIC (NaN), CAPACITY. Since 0.1. */
+ * the reduction where it shrinks (Pillow's BILINEAR in mode F); -inf dB stay so. Sides are 1 to 16777216. Errors:
+ * INVALID_ARGUMENT (a side), NUMERIC (NaN or +inf: which value), CAPACITY. Since 0.1. */
 MDLDM_API mdldm_status mdldm_matrix_resize(mdldm_context *ctx, const float *matrix, int64_t rows, int64_t columns,
                                            int64_t out_rows, int64_t out_columns, float *out, size_t capacity);
 
