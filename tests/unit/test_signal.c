@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../support/options_text.h"
 #include "../support/torture.h"
 
 enum { COUNT = 512 };
@@ -104,15 +105,7 @@ static void clutter_goes(void **state)
 
 static void refused(const char *settings, const char *word)
 {
-    mdldm_options *o;
-    char copy[200], *rest;
-    snprintf(copy, sizeof copy, "%s", settings);
-    assert_int_equal(mdldm_options_create(ctx, &o), MDLDM_OK);
-    for (char *pair = strtok_r(copy, " ", &rest); pair != NULL; pair = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(pair, '=');
-        *value++ = '\0';
-        assert_int_equal(mdldm_options_parse(ctx, o, pair, value), MDLDM_OK);
-    }
+    mdldm_options *o = options_from_text(ctx, settings);
     float db[4] = {7, 7, 7, 7};
     int64_t rows = -1;
     assert_int_equal(mdldm_spectrogram(ctx, iq, COUNT, RATE, o, db, 4, &rows, NULL), MDLDM_ERROR_INVALID_ARGUMENT);
