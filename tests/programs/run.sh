@@ -9,21 +9,7 @@ bin=$(dirname "${MDLDM_BACKEND_DIR:-$root/build/backends}")/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export COLUMNS=80 OMP_WAIT_POLICY=passive
-passed=0 failed=0
-
-# check NAME COMMAND...: the command's exit status decides.
-check() {
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok $((passed + failed)) - $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $((passed + failed)) - $name"
-        [ -s "$work/err" ] && sed 's/^/# /' "$work/err" | tail -n 5
-    fi
-}
+. "$root/tests/support/checks.sh"
 
 # run STATUS PROGRAM ARGUMENT...: that exit status is met; output in $work/out and $work/err.
 run() {
@@ -256,5 +242,4 @@ check "generate names the classes there are" bad_class
 bad_grid() { run 2 generate "${sampling[@]}" --grid 3by4 --output_dir "$work/bad" && err "grid is 3by4"; }
 check "generate refuses a grid that is none" bad_grid
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+checks_end
