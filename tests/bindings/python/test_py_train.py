@@ -104,7 +104,9 @@ class CommandLine(unittest.TestCase):
             file.write("""import mdldm, numpy
 class Image: pass
 class ClassLabel: names = ["ID_1", "ID_2"]
-class Table(list): features = {"image": Image(), "label": ClassLabel()}
+class Table(list):
+    features = {"image": Image(), "label": ClassLabel()}
+    def select_columns(self, columns): return self
 def load_dataset(name, config, split, cache_dir):
     assert (name, config, split, cache_dir) == ("somebody/gait", "raw", "train", "kept")
     return Table({"image": numpy.full((32, 32, 3), 30 * i, numpy.uint8), "label": i % 2} for i in range(8))
