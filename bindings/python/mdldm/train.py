@@ -76,11 +76,13 @@ def _chosen(args: argparse.Namespace, *scopes: str) -> Dict[str, Any]:
 
 
 def preprocess(raw: str, processed: str, context: Optional[Context] = None, **options: Any) -> int:
-    """Every image of raw as an RGB PNG of one size in processed, the folders kept. Returns how many."""
+    """Every image of raw as an RGB PNG of one size in processed, the folders kept. Returns how many. Pictures keep
+    their colours here: training on one channel takes them away, once."""
     os.makedirs(processed, exist_ok=True)
     inner, outer = os.path.realpath(processed), os.path.realpath(raw)
     if os.path.commonpath((inner, outer)) == outer:
         raise ValueError(f"processed_data_dir {processed} lies in raw_data_dir {raw}: name a folder outside it")
+    options.update(image_mode="RGB", colormap="none")
     with Dataset.open(raw, context=context, **options) as data:
         previous = ""
         for i, name in enumerate(data.names):

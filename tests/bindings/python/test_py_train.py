@@ -141,6 +141,11 @@ class HfApi:
     def test_preprocessing_is_that_of_the_program(self):
         done = self.train("--processed_data_dir", "p", "--preprocess_only", data=("--raw_data_dir", "data"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        grey = self.train("--processed_data_dir", "g", "--preprocess_only", "--image_mode", "L", "--colormap", "jet",
+                          data=("--raw_data_dir", "data"))
+        self.assertEqual((grey.returncode, grey.stderr), (0, ""))
+        with open(f"{self.folder}/p/ID_1/0.png", "rb") as colours, open(f"{self.folder}/g/ID_1/0.png", "rb") as same:
+            self.assertEqual(colours.read(), same.read())  # the map is undone once, in training
         raw, done = (mdldm.Dataset.open(f"{self.folder}/{name}", resolution=32) for name in ("data", "p"))
         self.assertEqual(raw.names, done.names)
         for i in range(len(raw)):
