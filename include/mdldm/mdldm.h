@@ -234,7 +234,7 @@ MDLDM_API mdldm_status mdldm_model_get_int(mdldm_context *ctx, const mdldm_model
 MDLDM_API mdldm_status mdldm_model_get_double(mdldm_context *ctx, const mdldm_model *m,
                                               const char *key, double *value);
 /* "autoencoder_class", "unet_class", "scheduler_class", "prediction_type", "autoencoder_config",
- * "unet_config", "scheduler_config" (JSON text). Lives as long as the model. */
+ * "unet_config", "scheduler_config" (JSON text), "colormap" (undone in training, or "none"). Lives as long as it. */
 MDLDM_API mdldm_status mdldm_model_get_string(mdldm_context *ctx, const mdldm_model *m,
                                               const char *key, const char **value);
 /* Name of class label, NULL when out of range or unnamed. */

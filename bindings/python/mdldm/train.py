@@ -113,6 +113,9 @@ def _data_path(args: argparse.Namespace, parser: argparse.ArgumentParser, contex
 
 def _open_data(args: argparse.Namespace, path: Optional[str], context: Context) -> Dataset:
     options = _chosen(args, "dataset")
+    if args.stage == "diffusion" and options.get("image_mode") != "RGB":  # as the autoencoder was trained
+        with Model.load(args.vae_path, context) as autoencoder:
+            options = {**autoencoder.picture_options, **options}
     if path is None:
         return Dataset.from_hub(args.dataset_name, args.dataset_config_name, cache_dir=args.cache_dir,
                                 context=context, **options)

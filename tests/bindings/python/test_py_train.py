@@ -154,6 +154,25 @@ class HfApi:
         self.assertEqual(inside.returncode, 1)
         self.assertIn("name a folder outside it", inside.stderr)
 
+    def test_stage_2_reads_pictures_as_its_autoencoder_did(self):
+        grey = ("--image_mode", "L", "--colormap", "jet", "--db_floor", "-40", "--db_ceiling", "0")
+        done = self.train("--stage", "autoencoder", "--output_dir", "vq", *grey)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        vq = mdldm.Model.load(self.folder + "/vq")
+        self.assertEqual(vq.picture_options, {"image_mode": "L", "colormap": "jet", "db_floor": -40, "db_ceiling": 0})
+        weights = []
+        for name, more in (("said", grey), ("taken", ())):
+            done = self.train("--vae_path", "vq", "--output_dir", name, *more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            with open(f"{self.folder}/{name}/unet/diffusion_pytorch_model.safetensors", "rb") as file:
+                weights.append(file.read())
+        self.assertEqual(*weights)
+        self.assertEqual(mdldm.Model.load(self.folder + "/taken").colormap, "jet")
+        done = self.train("--vae_path", "vq", "--output_dir", "other", "--image_mode", "RGB")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("image_mode L is expected", done.stderr)
+        self.assertEqual(mdldm.Model.create(preset="tiny", components="autoencoder").picture_options, {})
+
     def test_ctrl_c_saves_and_resumes(self):
         """Stopped and resumed, the model is that of the run that was never stopped."""
         self.vq()
