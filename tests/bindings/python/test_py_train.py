@@ -94,8 +94,25 @@ class CommandLine(unittest.TestCase):
                           "--cache_dir", "cache", "--enable_xformers_memory_efficient_attention")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertEqual(done.stderr.count("no effect here"), 4)
+        self.assertEqual(done.stderr.count("--cache_dir has an effect with --dataset_name only"), 1)
+        self.assertEqual(len(done.stderr.splitlines()), 5)
         self.assertTrue(os.path.isdir(self.folder + "/out/checkpoint-2"))
         self.assertEqual(mdldm.Model.load(self.folder + "/out").num_train_timesteps, 100)
+
+    def test_what_is_not_here_is_refused_in_a_sentence(self):
+        """Values and flags of that script that this one cannot honour; the rest is in the test before."""
+        self.vq()
+        for flags, word in ((("--mixed_precision", "fp16"), "mixed_precision is fp16: one of no|bf16 is expected"),
+                            (("--lr_scheduler", "piecewise_constant"), "lr_scheduler is piecewise_constant"),
+                            (("--ddpm_beta_schedule", "sigmoid"), "ddpm_beta_schedule is sigmoid"),
+                            (("--model_config_name_or_path", "google/ddpm-cifar10-32"), "google/ddpm-cifar10-32"),
+                            (("--preserve_input_precision",), "8 bits a channel"),
+                            (("--checkpoints_total_limit", "many"), "checkpoints_total_limit"),
+                            (("--dataset_name", "somebody/gait"), "exclude each other")):
+            done = self.train("--vae_path", "vq", "--output_dir", "out", *flags)
+            self.assertIn(done.returncode, (1, 2), flags)
+            self.assertIn(word, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
 
     def test_data_set_by_name_and_upload(self):
         """Both packages are played by stand-ins with their interface: there is no network in a test."""
