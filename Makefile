@@ -45,7 +45,7 @@ CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 
 CORE_SRC := $(wildcard src/*/*.c) $(wildcard backends/common/*.c) $(wildcard backends/reference/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
-CPU_SRC := $(wildcard backends/cpu/*.c) $(wildcard backends/common/*.c)
+CPU_SRC := $(wildcard backends/cpu/*.c) $(wildcard backends/common/*.c) src/util/thread.c
 CPU_OBJ := $(CPU_SRC:%.c=$(BUILD)/cpu-plugin/%.o)
 EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
@@ -85,7 +85,7 @@ $(BUILD)/cpu-plugin/%.o: %.c $(BUILD)/dnnl-prefix
 
 $(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(BUILD)/dnnl-prefix
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -o $@
+	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -lpthread -o $@
 
 # Beside the library, where a program in this tree looks for it; a new file, since a running one may be mapped.
 $(LIBOUT)/mdldm/%.so: $(BUILD)/backends/%.so

@@ -16,9 +16,9 @@
  *  - The library never prints, exits, aborts or installs signal handlers. Without callbacks it is silent.
  *  - Strings returned by the library live as long as the handle they came from, unless said otherwise.
  *  - After fork() use the library in the parent only: a child may leave or become another program.
- *  - A host may use OpenMP and BLAS itself; its numbers of threads are left alone. dlopen and dlclose may alternate
- *    without end: a plug-in stays mapped from its first use on, and OpenMP's idle threads, which belong to the
- *    thread that called, wait for its next call and end when it ends.
+ *  - A host may use OpenMP and BLAS itself; its threads and settings are left alone, and calls may come from inside
+ *    its parallel regions. The compute threads of a context are its own and end with it. dlopen and dlclose may
+ *    alternate without end: nothing stays but a plug-in, mapped once from its first use on.
  */
 #ifndef MDLDM_H
 #define MDLDM_H
