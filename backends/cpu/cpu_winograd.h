@@ -30,7 +30,7 @@
 
 #define MDLDM__WINOGRAD_DEPTH 128       /* most channels of a slab */
 #define MDLDM__WINOGRAD_ROOM (4 << 20)  /* bytes of transformed input that should stay in cache */
-#define MDLDM__WINOGRAD_FEWEST 48       /* tiles that a slab of weights serves at least, if there are */
+#define MDLDM__WINOGRAD_FEWEST 64       /* tiles that a slab of weights serves at least, if there are */
 #define MDLDM__WINOGRAD_ALIGN 64        /* bytes: a cache line */
 /* Fewest channels on either side for transformed tiles in bf16: a network's first and last layers, whose
  * error nothing dilutes, are cheap without. */
