@@ -414,7 +414,7 @@ MDLDM_API mdldm_status mdldm_grey8_to_pixels(mdldm_context *ctx, const uint8_t *
  * hop_length frames without padding. 0 dB is a complex exponential of amplitude 1 (db_reference full_scale), or the
  * largest value of the matrix (peak); powers below -200 dB full scale count as that. Options of scope SPECTROGRAM
  * choose window, lengths and the removal of what does not move; NULL for defaults. The transform is computed in
- * double: samples and dB alone are rounded to float.
+ * float: what is 130 dB below a frame's strongest echo drowns in its rounding.
  * With db NULL only *rows and *columns are given (either may be NULL); iq may then be NULL too.
  * Errors: INVALID_ARGUMENT (an option, a rate, fewer samples than a window), CAPACITY, NUMERIC (a sample is not
  * finite: which one). Since 0.1. */

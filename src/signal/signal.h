@@ -15,16 +15,7 @@ typedef enum mdldm__window {
 
 /* Window values w[length] as scipy.signal.get_window makes them: one period of a periodic window.
  * Returns their sum. */
-double mdldm__window_fill(mdldm__window kind, double kaiser_beta, int64_t length, double *w);
-
-typedef struct mdldm__complex {
-    double re, im;
-} mdldm__complex;
-
-/* Discrete Fourier transform, X[k] = sum of x[i] exp(-2 pi i k i / n), of a length n that 2, 3 and 5 alone divide.
- * table[n]: of mdldm__fft_table. x[n] and work[n] are both written; returns the one that holds the result. */
-void mdldm__fft_table(int64_t n, mdldm__complex *table);
-mdldm__complex *mdldm__fft(int64_t n, const mdldm__complex *table, mdldm__complex *x, mdldm__complex *work);
+double mdldm__window_fill(mdldm__window kind, double kaiser_beta, int64_t length, float *w);
 
 typedef enum mdldm__clutter {
     MDLDM__CLUTTER_NONE,

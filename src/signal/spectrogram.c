@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Short-time Fourier transform of complex samples, as a matrix in dB: the micro-Doppler spectrogram of
  * Chen, Li, Ho and Wechsler 2006. */
+#include <kissfft/kiss_fft.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,9 +19,10 @@ typedef struct stft {
     mdldm__window window;
     mdldm__clutter clutter;
     int relative_to_peak;
-    double *taper;                        /* [length] */
-    mdldm__complex *table, *frame, *work; /* [rows] */
-    float *filtered;                      /* [count][2], NULL without clutter removal */
+    void *fft;
+    float *taper;              /* [length] */
+    kiss_fft_cpx *in, *out;    /* [rows] */
+    float *filtered;           /* [count][2], NULL without clutter removal */
 } stft;
 
 static int32_t choice(const mdldm_options *options, const char *key)
@@ -28,7 +30,7 @@ static int32_t choice(const mdldm_options *options, const char *key)
     return mdldm__choice_index(mdldm_option_choices(mdldm_option_index(key)), mdldm__option_string(options, key));
 }
 
-/* 1: 2, 3 and 5 are its only factors, which mdldm__fft takes. */
+/* 1: 2, 3 and 5 are its only factors, so that kissfft needs no memory of its own. */
 static int is_smooth(int64_t n)
 {
     for (int64_t f = 2; f <= 5; f++)
@@ -87,15 +89,18 @@ static mdldm_status read_options(stft *t, int64_t count, double rate, const mdld
 static mdldm_status reserve(stft *t, const float *iq, double *scale)
 {
     mdldm__env *env = t->env;
+    size_t bytes = 0;
+    kiss_fft_alloc((int)t->rows, 0, NULL, &bytes);
+    void *memory = mdldm__alloc(env, bytes);
+    t->fft = memory;
     t->taper = mdldm__alloc(env, (size_t)t->length * sizeof *t->taper);
-    t->table = mdldm__calloc(env, (size_t)t->rows, sizeof *t->table);
-    t->frame = mdldm__calloc(env, (size_t)t->rows, sizeof *t->frame);
-    t->work = mdldm__calloc(env, (size_t)t->rows, sizeof *t->work);
+    t->in = mdldm__calloc(env, (size_t)t->rows, sizeof *t->in);
+    t->out = mdldm__calloc(env, (size_t)t->rows, sizeof *t->out);
     t->filtered = t->clutter != MDLDM__CLUTTER_NONE ? mdldm__calloc(env, (size_t)t->count, 2 * sizeof *iq) : NULL;
-    if (t->taper == NULL || t->table == NULL || t->frame == NULL || t->work == NULL ||
+    if (memory == NULL || t->taper == NULL || t->in == NULL || t->out == NULL ||
         (t->clutter != MDLDM__CLUTTER_NONE && t->filtered == NULL))
         return mdldm__oom(env, "spectrogram");
-    mdldm__fft_table(t->rows, t->table);
+    kiss_fft_alloc((int)t->rows, 0, memory, &bytes);
     const double sum = mdldm__window_fill(t->window, t->beta, t->length, t->taper);
     *scale = 1.0 / (sum * sum);
     if (t->filtered != NULL) {
@@ -107,10 +112,10 @@ static mdldm_status reserve(stft *t, const float *iq, double *scale)
 
 static void release(stft *t)
 {
+    mdldm__free(t->env, t->fft);
     mdldm__free(t->env, t->taper);
-    mdldm__free(t->env, t->table);
-    mdldm__free(t->env, t->frame);
-    mdldm__free(t->env, t->work);
+    mdldm__free(t->env, t->in);
+    mdldm__free(t->env, t->out);
     mdldm__free(t->env, t->filtered);
 }
 
@@ -120,16 +125,15 @@ static void transform(stft *t, const float *iq, double scale, float *db)
     double highest = -HUGE_VAL;
     for (int64_t j = 0; j < t->columns; j++) {
         const float *frame = iq + 2 * j * t->hop;
-        for (int64_t i = 0; i < t->rows; i++) {
-            const int within = i < t->length; /* zeros behind the window */
-            t->frame[i].re = within ? (double)frame[2 * i] * t->taper[i] : 0.0;
-            t->frame[i].im = within ? (double)frame[2 * i + 1] * t->taper[i] : 0.0;
+        for (int64_t i = 0; i < t->length; i++) { /* beyond length, in stays 0 */
+            t->in[i].r = frame[2 * i] * t->taper[i];
+            t->in[i].i = frame[2 * i + 1] * t->taper[i];
         }
-        const mdldm__complex *spectrum = mdldm__fft(t->rows, t->table, t->frame, t->work);
+        kiss_fft(t->fft, t->in, t->out);
         for (int64_t i = 0; i < t->rows; i++) {
             /* Row i holds frequency (rows - 1) / 2 - i in bins; negative ones follow after the positive. */
-            const mdldm__complex x = spectrum[((t->rows - 1) / 2 - i + t->rows) % t->rows];
-            const double power = scale * (x.re * x.re + x.im * x.im);
+            const kiss_fft_cpx *x = &t->out[((t->rows - 1) / 2 - i + t->rows) % t->rows];
+            const double power = scale * ((double)x->r * (double)x->r + (double)x->i * (double)x->i);
             const float value = (float)(10.0 * log10(fmax(power, LEAST_POWER)));
             highest = fmax(highest, (double)value);
             db[i * t->columns + j] = value;

@@ -19,7 +19,7 @@ static double bessel_i0(double x)
     return sum;
 }
 
-double mdldm__window_fill(mdldm__window kind, double kaiser_beta, int64_t length, double *w)
+double mdldm__window_fill(mdldm__window kind, double kaiser_beta, int64_t length, float *w)
 {
     double sum = 0.0;
     for (int64_t i = 0; i < length; i++) {
@@ -42,7 +42,7 @@ double mdldm__window_fill(mdldm__window kind, double kaiser_beta, int64_t length
         case MDLDM__WINDOW_RECTANGULAR:
             break;
         }
-        w[i] = value;
+        w[i] = (float)value;
         sum += value;
     }
     return sum;
