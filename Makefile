@@ -41,7 +41,7 @@ DNNL_PREFIX ?=
 DNNL_CFLAGS := $(if $(DNNL_PREFIX),-isystem $(DNNL_PREFIX)/include)
 DNNL_LIBS := $(if $(DNNL_PREFIX),-L$(DNNL_PREFIX)/lib -Xlinker -rpath -Xlinker $(DNNL_PREFIX)/lib) -ldnnl
 LDFLAGS_ALL = $(SAN) $(LDFLAGS)
-CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lkissfft-float -lm -ldl -lpthread
+CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 
 CORE_SRC := $(wildcard src/*/*.c) $(wildcard backends/common/*.c) $(wildcard backends/reference/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
@@ -123,6 +123,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT:%.c=$(BUILD)/%.o) $(LIBOUT)/
 
 CFLAGS_test_host_process := -fopenmp
 $(BUILD)/tests/unit/test_host_process: TEST_LIBS := -fopenmp
+$(BUILD)/tests/unit/test_host_fft: TEST_LIBS := -rdynamic
 $(BUILD)/tests/unit/test_dlopen: $(LIBOUT)/libmdldm.so.$(SOVERSION)
 
 # Tests of the cpu plug-in's kernels take the tables of all instruction sets themselves.

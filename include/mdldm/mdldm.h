@@ -417,7 +417,7 @@ MDLDM_API mdldm_status mdldm_grey8_to_pixels(mdldm_context *ctx, const uint8_t *
  * float: what is 130 dB below a frame's strongest echo drowns in its rounding.
  * With db NULL only *rows and *columns are given (either may be NULL); iq may then be NULL too.
  * Errors: INVALID_ARGUMENT (an option, a rate, fewer samples than a window), CAPACITY, NUMERIC (a sample is not
- * finite: which one). Since 0.1. */
+ * finite: which one), UNAVAILABLE (no shared library kissfft on this machine). Since 0.1. */
 MDLDM_API mdldm_status mdldm_spectrogram(mdldm_context *ctx, const float *iq, int64_t count, double sample_rate,
                                          const mdldm_options *options, float *db, size_t capacity,
                                          int64_t *rows, int64_t *columns);
