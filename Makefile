@@ -279,4 +279,4 @@ clean: ## remove everything built
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
--include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(BUILD)/tests/bench/study_steps.d $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
+-include $(CORE_OBJ:.o=.d) $(CPU_OBJ:.o=.d) $(TEST_BINS:=.d) $(TEST_SUPPORT:%.c=$(BUILD)/%.d) $(BENCH_OBJ:.o=.d) $(wildcard $(BUILD)/tests/bench/study_*.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d)
