@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../support/resident.h"
 #include "../support/small_model.h"
 #include "../support/temp_dir.h"
 
@@ -48,18 +49,6 @@ static int entries(const char *of)
         n += e->d_name[0] != '.';
     closedir(d);
     return n;
-}
-
-static long resident(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f) != NULL)
-        sscanf(line, "VmRSS: %ld", &kib);
-    fclose(f);
-    return kib;
 }
 
 /* Mappings whose line in the table contains name. */
@@ -159,7 +148,7 @@ static void rounds(const char *backend, int in_threads)
             mappings = now_mapped > mappings ? now_mapped : mappings;
         most_mappings = now_mapped > most_mappings ? now_mapped : most_mappings;
         if (i >= SETTLED && (i - SETTLED) % STRETCH == 0) { /* a leak grows in each stretch, chance in some */
-            const long now = resident();
+            const long now = resident_kib();
             growth = i > SETTLED && now - settled < growth ? now - settled : growth;
             settled = now;
         }
