@@ -13,6 +13,7 @@ BINDIR ?= $(PREFIX)/bin
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
 BUILD ?= build
+CPU_BUILD ?= $(BUILD)
 LIBOUT ?= lib
 CC ?= gcc
 OPT ?= -O2 -g
@@ -46,7 +47,7 @@ CORE_LIBS := -ljansson -lzip -lturbojpeg -lpng -lz -lm -ldl -lpthread
 CORE_SRC := $(wildcard src/*/*.c) $(wildcard backends/common/*.c) $(wildcard backends/reference/*.c)
 CORE_OBJ := $(CORE_SRC:%.c=$(BUILD)/%.o)
 CPU_SRC := $(wildcard backends/cpu/*.c) $(wildcard backends/common/*.c) src/util/thread.c
-CPU_OBJ := $(CPU_SRC:%.c=$(BUILD)/cpu-plugin/%.o)
+CPU_OBJ := $(CPU_SRC:%.c=$(CPU_BUILD)/cpu-plugin/%.o)
 EXAMPLE_COMMON := $(wildcard examples/common/*.c)
 PROGRAMS := $(patsubst examples/%.c,%,$(wildcard examples/mdldm_*.c))
 PROGRAM_BINS := $(foreach p,$(PROGRAMS),$(BUILD)/bin/$(subst _,-,$(p)))
@@ -73,17 +74,17 @@ $(LIBOUT)/libmdldm.so.$(SOVERSION): $(CORE_OBJ) lib/libmdldm.map
 	ln -sf libmdldm.so.$(SOVERSION) $(LIBOUT)/libmdldm.so
 
 # Changes when DNNL_PREFIX does.
-$(BUILD)/dnnl-prefix: FORCE
+$(CPU_BUILD)/dnnl-prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(DNNL_PREFIX)' | cmp -s - $@ || echo '$(DNNL_PREFIX)' > $@
 .PHONY: FORCE
 FORCE:
 
-$(BUILD)/cpu-plugin/%.o: %.c $(BUILD)/dnnl-prefix
+$(CPU_BUILD)/cpu-plugin/%.o: %.c $(CPU_BUILD)/dnnl-prefix
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(DNNL_CFLAGS) $(CFLAGS_ALL) -fopenmp $(CFLAGS_$(notdir $*)) -c $< -o $@
 
-$(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(BUILD)/dnnl-prefix
+$(BUILD)/backends/mdldm_backend_cpu.so: $(CPU_OBJ) backends/cpu/exports.map $(CPU_BUILD)/dnnl-prefix
 	@mkdir -p $(@D)
 	$(CC) -shared -Wl,--version-script=backends/cpu/exports.map -Wl,-z,defs $(LDFLAGS_ALL) $(CPU_OBJ) $(DNNL_LIBS) -fopenmp -lm -lpthread -o $@
 
@@ -128,7 +129,7 @@ $(BUILD)/tests/unit/test_dlopen: $(LIBOUT)/libmdldm.so.$(SOVERSION)
 
 # Tests of the cpu plug-in's kernels take the tables of all instruction sets themselves.
 $(BUILD)/tests/backend/test_k_%: TEST_LIBS := -fopenmp
-$(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c backends/cpu/cpu_products_*.c))
+$(BUILD)/tests/backend/test_k_gemm: $(patsubst %.c,$(CPU_BUILD)/cpu-plugin/%.o,$(wildcard backends/cpu/cpu_isa_*.c backends/cpu/cpu_products_*.c))
 
 .SECONDARY: # keep objects between runs
 
@@ -244,11 +245,12 @@ fuzz: ## the fuzz targets, a minute each (needs clang)
 	done
 
 # ---- installation ----
-# Built apart from the tree's own, whose programs look for the library in the tree.
+# Built apart from the tree's own, whose programs look for the library in the tree; the kernels, which take minutes
+# and know no paths, are the same.
 INSTALL_BUILD ?= build/install
 INSTALL_LIBOUT ?= $(INSTALL_BUILD)/lib
 INSTALL_RPATH ?= $(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))
-INSTALL_MAKE := $(MAKE) BUILD=$(INSTALL_BUILD) LIBOUT=$(INSTALL_LIBOUT) PROGRAM_RPATH='$(INSTALL_RPATH)' MDLDM_LIBDIR=$(LIBDIR)
+INSTALL_MAKE := $(MAKE) CPU_BUILD=$(CPU_BUILD) BUILD=$(INSTALL_BUILD) LIBOUT=$(INSTALL_LIBOUT) PROGRAM_RPATH='$(INSTALL_RPATH)' MDLDM_LIBDIR=$(LIBDIR)
 
 .PHONY: install-build
 install-build: ## build what install installs
