@@ -87,11 +87,20 @@ static void print_classes(const mdldm_model *m, int64_t count, json_out *j)
     printf("\n");
 }
 
-/* What black and white of a model of one channel mean, where it knows. */
+/* The colours that a model of one channel was trained on, and what black and white mean, where it knows. */
 static void print_range(const cli *c, const mdldm_model *m, json_out *j)
 {
     double low = 0.0, high = 0.0;
 
+    const char *map = "none";
+
+    if (mdldm_model_get_string(c->ctx, m, "colormap", &map) == MDLDM_OK && strcmp(map, "none") != 0) {
+        if (j != NULL) {
+            json_text(j, "colormap", map);
+        } else {
+            printf("colour map       %s, undone in training\n", map);
+        }
+    }
     if (mdldm_model_get_double(c->ctx, m, "db_floor", &low) != MDLDM_OK ||
         mdldm_model_get_double(c->ctx, m, "db_ceiling", &high) != MDLDM_OK) {
         return;

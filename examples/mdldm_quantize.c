@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "common/cli.h"
+#include "common/data_mode.h"
 #include "common/paths.h"
 #include "common/progress.h"
 
 static const cli_flag flags[] = {
     { "model_path", MDLDM_OPTION_STRING, "", 0, 0, "", "path", "model directory that mdldm-train (or diffusers) wrote; needed" },
     { "calibration", MDLDM_OPTION_STRING, "", 0, 0, "", "path", "data set whose images, noised, help to set the ranges; without it they come from trajectories of the model alone" },
-    { "colormap", MDLDM_OPTION_STRING, "none", 0, 0, "none|jet|viridis|parula-like|turbo|grey", "", "for a model of one channel: undo this colour map of the calibration images" },
+    { "colormap", MDLDM_OPTION_STRING, "model", 0, 0, "model|none|jet|viridis|parula-like|turbo|grey", "", "for a model of one channel: undo this colour map of the calibration images; model: the one it was trained with" },
     { "output", MDLDM_OPTION_STRING, "", 0, 0, "", "path", "the quantised model directory; needed" },
     { "overwrite_output", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "replace a model that is there already" },
 };
@@ -52,7 +53,7 @@ static mdldm_status open_data(quantization *q)
 {
     const cli *c = q->c;
     mdldm_options *options = NULL;
-    int64_t resolution = 0, channels = 0;
+    int64_t resolution = 0;
 
     if (cli_text(c, "calibration")[0] == '\0') {
         return MDLDM_OK;
@@ -64,14 +65,11 @@ static mdldm_status open_data(quantization *q)
     if (s == MDLDM_OK) {
         s = mdldm_options_set_int(c->ctx, options, "resolution", resolution);
     }
-    if (s == MDLDM_OK) {
-        s = mdldm_model_get_int(c->ctx, q->model, "image_channels", &channels);
-    }
-    if (s == MDLDM_OK && channels == 1) {
-        s = mdldm_options_set_string(c->ctx, options, "image_mode", "L");
-    }
-    if (s == MDLDM_OK && channels == 1) {
+    if (s == MDLDM_OK && strcmp(cli_text(c, "colormap"), "model") != 0) {
         s = mdldm_options_set_string(c->ctx, options, "colormap", cli_text(c, "colormap"));
+    }
+    if (s == MDLDM_OK) {
+        s = data_mode_follow(c, q->model, options);
     }
     if (s == MDLDM_OK) {
         s = mdldm_dataset_open(c->ctx, cli_text(c, "calibration"), options, &q->data);

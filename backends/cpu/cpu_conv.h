@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions come down to jobs, and a job is given to the algorithm that costs least.
  *
- * A job is one product of weights with activations: a CONV with its fused neighbours, or the gradient
- * of one source of it. Lowering describes the job, asks each algorithm of the table what it would cost
+ * A job is one product of weights with activations: a CONV or CONV_Q8 with its fused neighbours, or the
+ * gradient of one source of it. Lowering describes the job, asks each algorithm of the table what it would cost
  * here, and lets the cheapest add its steps to the plan. */
 #ifndef MDLDM_CPU_CONV_H
 #define MDLDM_CPU_CONV_H
@@ -30,8 +30,9 @@ typedef struct mdldm__conv_algorithm {
     mdldm_status (*lower)(mdldm_plan *plan, const mdldm__conv_job *job);
 } mdldm__conv_algorithm;
 
-/* The table, in order of preference at equal cost; ends with NULL. */
-extern const mdldm__conv_algorithm *const mdldm__conv_algorithms[];
+/* By that of the algorithms (the last is NULL) which costs least, at equal cost the first. */
+mdldm_status mdldm__conv_lower(mdldm_plan *plan, const mdldm__conv_job *job,
+                               const mdldm__conv_algorithm *const *algorithms);
 extern const mdldm__conv_algorithm mdldm__conv_few_rows; /* cpu_conv_rows.c */
 extern const mdldm__conv_algorithm mdldm__conv_few_outputs; /* cpu_conv_few.c */
 extern const mdldm__conv_algorithm mdldm__conv_winograd4, mdldm__conv_winograd2, mdldm__conv_winograd2_bf16,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions by Winograd's method (cpu_winograd.h): forward with all that was fused, and the data
  * gradient as the forward convolution with turned weights. Both read the canonical weights, so nothing
- * is packed; but inference in bf16 keeps compact bf16 weights, half the memory of the canonical ones. */
+ * is packed; but inference in bf16 keeps compact bf16 weights, half the memory of the canonical ones, and
+ * eight-bit layers compact int8 ones, a quarter. */
 #include "cpu_conv.h"
 
 #include <string.h>
@@ -11,8 +12,9 @@
 static mdldm_status pack_open(mdldm_store *store, mdldm__packed *p, const void *layout)
 {
     (void)layout;
-    p->bytes = mdldm__winograd_packed_bytes(p->key.ic, store->base.desc[p->key.param].dims[0],
-                                            store->device->kernels->lanes);
+    p->bytes = mdldm__winograd_packed_count(p->key.ic, store->base.desc[p->key.param].dims[0],
+                                            store->device->kernels->lanes) *
+               (p->key.dtype == MDLDM_I8 ? sizeof(int8_t) : sizeof(uint16_t));
     return MDLDM_OK;
 }
 
@@ -20,8 +22,13 @@ static mdldm_status pack(mdldm_store *store, mdldm__packed *p, const float *valu
 {
     const int64_t *dims = store->base.desc[p->key.param].dims;
     (void)room;
-    store->device->kernels->winograd_pack(p->data, values + p->key.i0 * 9, dims[0], p->key.ic, dims[1] * 9,
-                                          store->device->threads);
+    if (p->key.dtype == MDLDM_I8)
+        store->device->kernels->winograd_pack_q8(
+            p->data, mdldm__store_host_memory(&store->base, p->key.param, MDLDM_I8, 0), dims[0], p->key.ic,
+            store->device->threads);
+    else
+        store->device->kernels->winograd_pack(p->data, values + p->key.i0 * 9, dims[0], p->key.ic, dims[1] * 9,
+                                              store->device->threads);
     return MDLDM_OK;
 }
 
@@ -34,8 +41,10 @@ static mdldm_status run(mdldm_plan *plan, mdldm__cpu_step *step)
     const mdldm_conv_attr *attr = &step->op->attr.conv;
     const mdldm_graph_tensor *src = &plan->tensors[step->in[0]], *dst = &plan->tensors[step->out[0]];
     const int64_t *weights = mdldm__cpu_dims(plan, step->in[2]);
+    mdldm__cpu_range range = {0};
     mdldm__cpu_winograd a = {.tile = step->tile,
-                             .dtype = src->dtype,
+                             .dtype = dst->dtype,
+                             .src_dtype = src->dtype,
                              .operands = step->operands,
                              .turned = step->kind == MDLDM__CONV_BACKWARD_DATA,
                              .threads = step->threads,
@@ -53,11 +62,15 @@ static mdldm_status run(mdldm_plan *plan, mdldm__cpu_step *step)
                              .bias = mdldm__cpu_memory(plan, step->in[3]),
                              .residual = mdldm__cpu_memory(plan, step->in[4]),
                              .row = weights[1] * 9,
+                             .range = &range,
+                             .w_scale = mdldm__cpu_memory(plan, step->in[5]),
                              .scratch = mdldm__cpu_memory(plan, step->scratch)};
     if (step->packed != NULL)
         a.packed = step->packed->data;
     else
         a.weights = (const float *)mdldm__cpu_memory(plan, step->in[2]) + step->i0 * 9;
+    if (step->in[6] >= 0)
+        range = mdldm__cpu_range_of(plan, step->in[6], step->in[7]);
     if (step->in[1] >= 0)
         a.ic[1] = mdldm__cpu_dims(plan, step->in[1])[3];
     if (step->extra >= 0) {
@@ -80,6 +93,11 @@ typedef struct wino_price {
     double product, weight, input, sum;
 } wino_price;
 
+static int is_q8(const mdldm__conv_job *job)
+{
+    return job->op->kind == MDLDM_OP_CONV_Q8;
+}
+
 static mdldm__winograd_blocks cut(const mdldm_plan *plan, const mdldm__conv_job *job, const wino_price *p,
                                   int32_t threads)
 {
@@ -101,6 +119,11 @@ static mdldm_status lower(mdldm_plan *plan, const mdldm__conv_job *job, const wi
     step->in[2] = job->weights;
     step->in[3] = job->bias;
     step->in[4] = job->residual;
+    if (is_q8(job)) {
+        step->in[5] = job->op->in[3];
+        step->in[6] = job->op->in[5];
+        step->in[7] = job->op->in[6];
+    }
     step->out[0] = job->dst;
     step->extra = job->extra;
     step->i0 = job->i0;
@@ -111,36 +134,45 @@ static mdldm_status lower(mdldm_plan *plan, const mdldm__conv_job *job, const wi
     mdldm__cpu_in_place(plan, job->node, job->residual, job->dst);
     if (plan->tensors[job->dst].dtype != MDLDM_BF16 || job->gradient || mdldm__packed_in_passing(plan->store))
         return MDLDM_OK;
-    mdldm__packed_key key = {
-        .param = plan->tensors[job->weights].param, .ema = plan->ema, .i0 = job->i0, .ic = job->ic};
+    mdldm__packed_key key = {.param = plan->tensors[job->weights].param,
+                             .ema = plan->ema,
+                             .dtype = is_q8(job) ? MDLDM_I8 : MDLDM_BF16,
+                             .i0 = job->i0,
+                             .ic = job->ic};
     return mdldm__packed_get(plan->store, &key, &pack_winograd, NULL, &step->packed, &plan->packed_bytes);
 }
 
 /* ---- The choice ---- */
 
-static int fits(const mdldm_plan *plan, const mdldm__conv_job *job)
+static int fits(const mdldm_plan *plan, const mdldm__conv_job *job, const wino_price *p)
 {
     const mdldm_conv_attr *a = &job->op->attr.conv;
+    int resampled = p->tile == MDLDM__WINOGRAD_UP || p->tile == MDLDM__WINOGRAD_DOWN;
+    int bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
     return !(plan->flags & MDLDM_PLAN_DIRECT) && a->kernel_h == 3 && a->kernel_w == 3 && a->stride_h == 1 &&
-           a->stride_w == 1 && (!job->gradient || mdldm__cpu_turned(a)) && !job->resample;
+           a->stride_w == 1 && (!job->gradient || mdldm__cpu_turned(a)) && resampled == job->resample &&
+           (bf16 || (p->operands == MDLDM_F32 && !is_q8(job))) &&
+           (!resampled || (a->pad_t == 1 && a->pad_l == 1 && a->pad_b == 1 && a->pad_r == 1));
 }
 
-/* Measured part by part on one Zen 4 core with AVX-512, 16 multiply-accumulates a cycle: weights take 13
- * cycles each in F(4x4), up to 20 where they come from memory, inputs 21, outputs 13. */
-static const wino_price price_f4 = {4, MDLDM_F32, 1.15, 280.0, 340.0, 210.0};
-static const wino_price price_f2 = {2, MDLDM_F32, 1.15, 120.0, 90.0, 50.0};
-static const wino_price price_f2_bf16 = {2, MDLDM_BF16, 0.6, 150.0, 85.0, 45.0};
-static const wino_price price_f4_bf16 = {4, MDLDM_BF16, 0.6, 340.0, 280.0, 150.0};
+/* Fitted to the times of the UNet's and the autoencoder's shapes on one Zen 4 core with AVX-512, 16 F32
+ * multiply-accumulates a cycle; with them direct products are 1.03 each in F32, 0.5 in bf16, 0.28 in eight bits.
+ * The transforms' share is what is left of a convolution's time: with waiting for memory. */
+static const wino_price price_f4 = {4, MDLDM_F32, 1.1, 285.0, 1800.0, 1050.0};
+static const wino_price price_f2 = {2, MDLDM_F32, 1.1, 115.0, 350.0, 210.0};
+static const wino_price price_f2_bf16 = {2, MDLDM_BF16, 0.55, 64.0, 230.0, 140.0};
+static const wino_price price_f4_bf16 = {4, MDLDM_BF16, 0.55, 145.0, 1000.0, 600.0};
 
 static double cost(const mdldm_plan *plan, const mdldm__conv_job *job, const wino_price *p)
 {
     int32_t forced = plan->flags & (MDLDM_PLAN_WINOGRAD2 | MDLDM_PLAN_WINOGRAD4);
-    int32_t bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
-    if (!fits(plan, job) || (p->operands == MDLDM_BF16 && !bf16))
+    int bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
+    if (!fits(plan, job, p))
+        return -1.0;
+    if (forced && !job->resample && p->tile != (forced & MDLDM_PLAN_WINOGRAD4 ? 4 : 2))
         return -1.0;
     if (forced)
-        return p->tile == (forced & MDLDM_PLAN_WINOGRAD4 ? 4 : 2) && (p->operands == MDLDM_BF16) == bf16 ? 0.0
-                                                                                                         : -1.0;
+        return (p->operands == MDLDM_BF16) == bf16 ? 0.0 : -1.0;
     mdldm__winograd_blocks b = cut(plan, job, p, 1);
     double channels = (double)(b.slabs[0] * b.depth[0] + b.slabs[1] * b.depth[1]);
     double tiles = (double)b.tiles, out = (double)(b.panels * b.panel);
@@ -197,19 +229,28 @@ static mdldm_status lower_f4_bf16(mdldm_plan *plan, const mdldm__conv_job *job)
 
 /* ---- With UPSAMPLE2 ---- */
 
-/* No other algorithm can: fusion has seen to it that this one may, and it never loses, with the products of
- * F(4x4) and cheaper transforms. */
+/* Of floats no other algorithm can: fusion has seen to it that this one may, and it never loses, with the
+ * products of F(4x4) and cheaper transforms. */
+static wino_price resampled(const mdldm_plan *plan, const mdldm__conv_job *job)
+{
+    int bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
+    return (wino_price){.tile = job->gradient ? MDLDM__WINOGRAD_DOWN : MDLDM__WINOGRAD_UP,
+                        .operands = bf16 ? MDLDM_BF16 : MDLDM_F32,
+                        .product = bf16 ? 0.6 : 1.15,
+                        .weight = 90.0,
+                        .input = 50.0,
+                        .sum = 40.0};
+}
+
 static double cost_resampled(const mdldm_plan *plan, const mdldm__conv_job *job)
 {
-    (void)plan;
-    return job->resample ? 0.0 : -1.0;
+    wino_price p = resampled(plan, job);
+    return cost(plan, job, &p);
 }
 
 static mdldm_status lower_resampled(mdldm_plan *plan, const mdldm__conv_job *job)
 {
-    int bf16 = plan->tensors[job->dst].dtype == MDLDM_BF16 && plan->device->bf16 == 2;
-    wino_price p = {.tile = job->gradient ? MDLDM__WINOGRAD_DOWN : MDLDM__WINOGRAD_UP,
-                    .operands = bf16 ? MDLDM_BF16 : MDLDM_F32};
+    wino_price p = resampled(plan, job);
     return lower(plan, job, &p);
 }
 

@@ -62,6 +62,7 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .conv_few = ISA_SYMBOL(mdldm__conv_few_),
     .winograd = ISA_SYMBOL(mdldm__winograd_),
     .winograd_pack = ISA_SYMBOL(mdldm__winograd_pack_),
+    .winograd_pack_q8 = ISA_SYMBOL(mdldm__winograd_pack_q8_),
     .wgrad = ISA_SYMBOL(mdldm__wgrad_),
     .sum_squares = k_sum_squares,
     .adamw = k_adamw,

@@ -20,6 +20,8 @@ void ISA_SYMBOL(mdldm__conv_few_)(const mdldm__cpu_few *a);
 void ISA_SYMBOL(mdldm__winograd_)(const mdldm__cpu_winograd *a);
 void ISA_SYMBOL(mdldm__winograd_pack_)(uint16_t *out, const float *weights, int64_t oc, int64_t ic,
                                        int64_t row, int32_t threads);
+void ISA_SYMBOL(mdldm__winograd_pack_q8_)(int8_t *out, const int8_t *weights, int64_t oc, int64_t ic,
+                                          int32_t threads);
 void ISA_SYMBOL(mdldm__wgrad_)(const mdldm__cpu_wgrad *a);
 
 #endif

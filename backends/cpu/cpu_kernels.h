@@ -249,6 +249,8 @@ typedef struct mdldm__cpu_kernels {
     /* Canonical weights [oc][ic][3][3], row floats from one oc to the next, to compact bf16 ones. */
     void (*winograd_pack)(uint16_t *out, const float *weights, int64_t oc, int64_t ic, int64_t row,
                           int32_t threads);
+    /* The same of int8 weights [oc][ic][3][3]. */
+    void (*winograd_pack_q8)(int8_t *out, const int8_t *weights, int64_t oc, int64_t ic, int32_t threads);
 } mdldm__cpu_kernels;
 
 extern const mdldm__cpu_kernels mdldm__cpu_kernels_avx512bf16, mdldm__cpu_kernels_avx512,

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-const mdldm__conv_algorithm *const mdldm__conv_algorithms[] = {
+/* In order of preference at equal cost. */
+static const mdldm__conv_algorithm *const all_algorithms[] = {
     &mdldm__conv_few_rows,       &mdldm__conv_winograd4, &mdldm__conv_winograd2,
     &mdldm__conv_winograd2_bf16, &mdldm__conv_winograd4_bf16, &mdldm__conv_product, &mdldm__conv_resampled,
     &mdldm__conv_few_outputs,    &mdldm__conv_onednn,    NULL};
@@ -86,14 +87,15 @@ void mdldm__conv_take_bias(mdldm_plan *plan, const mdldm__conv_job *job, mdldm__
                       sizeof(float));
 }
 
-static mdldm_status lower_job(mdldm_plan *plan, const mdldm__conv_job *job)
+mdldm_status mdldm__conv_lower(mdldm_plan *plan, const mdldm__conv_job *job,
+                               const mdldm__conv_algorithm *const *algorithms)
 {
     const mdldm__conv_algorithm *best = NULL;
     double least = 0.0;
-    for (int i = 0; mdldm__conv_algorithms[i] != NULL; i++) {
-        double cost = mdldm__conv_algorithms[i]->cost(plan, job);
+    for (; *algorithms != NULL; algorithms++) {
+        double cost = (*algorithms)->cost(plan, job);
         if (cost >= 0.0 && (best == NULL || cost < least)) {
-            best = mdldm__conv_algorithms[i];
+            best = *algorithms;
             least = cost;
         }
     }
@@ -113,7 +115,7 @@ mdldm_status mdldm__cpu_lower_conv(mdldm_plan *plan, const mdldm__cpu_node *node
                            .extra = node->extra,
                            .residual = node->residual,
                            .ic = mdldm__cpu_dims(plan, op->in[2])[1]};
-    return lower_job(plan, &job);
+    return mdldm__conv_lower(plan, &job, all_algorithms);
 }
 
 /* One job for each source that wants its gradient. */
@@ -138,7 +140,7 @@ mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *
                                .residual = node->residual,
                                .i0 = source == 0 ? 0 : in - ic,
                                .ic = ic};
-        status = lower_job(plan, &job);
+        status = mdldm__conv_lower(plan, &job, all_algorithms);
     }
     return status;
 }

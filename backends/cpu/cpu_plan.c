@@ -188,8 +188,15 @@ static mdldm_status place(mdldm_plan *plan)
     return status == MDLDM_OK ? mdldm__cpu_set_addresses(plan) : status;
 }
 
-static mdldm_status build(mdldm_plan *plan, const mdldm_graph_desc *graph)
+typedef struct build_job {
+    mdldm_plan *plan;
+    const mdldm_graph_desc *graph;
+} build_job;
+
+static mdldm_status build(void *arg)
 {
+    mdldm_plan *plan = ((const build_job *)arg)->plan;
+    const mdldm_graph_desc *graph = ((const build_job *)arg)->graph;
     mdldm_status status = copy_graph(plan, graph);
     if (status == MDLDM_OK)
         status = mdldm__cpu_fuse(plan);
@@ -219,12 +226,8 @@ mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
     plan->threads = 1;
     plan->flags = flags;
     plan->ema = (flags & MDLDM_PLAN_EMA) != 0;
-    mdldm__cpu_guard guard;
-    status = mdldm__cpu_enter(device, 1, &guard);
-    if (status == MDLDM_OK) {
-        status = build(plan, graph);
-        mdldm__cpu_leave(&guard);
-    }
+    build_job job = {plan, graph};
+    status = mdldm__cpu_do(&device->worker, device->threads, build, &job);
     if (status != MDLDM_OK) {
         mdldm__cpu_plan_close(plan);
         return status;
@@ -233,16 +236,24 @@ mdldm_status mdldm__cpu_plan_compile(mdldm_device *device, mdldm_store *store,
     return MDLDM_OK;
 }
 
-void mdldm__cpu_plan_close(mdldm_plan *plan)
+/* Where they were made: oneDNN counts references to scratch memory thread by thread. */
+static mdldm_status close_steps(void *arg)
 {
-    if (plan == NULL)
-        return;
-    const mdldm_host *host = plan->device->host;
+    mdldm_plan *plan = arg;
     for (int32_t i = 0; i < plan->step_count; i++) {
         mdldm__dnnl_call_close(&plan->steps[i].call);
         if (plan->steps[i].packed != NULL)
             mdldm__packed_release(plan->store, plan->steps[i].packed);
     }
+    return MDLDM_OK;
+}
+
+void mdldm__cpu_plan_close(mdldm_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    const mdldm_host *host = plan->device->host;
+    mdldm__cpu_do(&plan->device->worker, plan->device->threads, close_steps, plan);
     mdldm__host_free(host, plan->tensors);
     mdldm__host_free(host, plan->items);
     mdldm__host_free(host, plan->alias);

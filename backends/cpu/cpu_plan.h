@@ -98,7 +98,7 @@ mdldm_status mdldm__cpu_lower_bwd_data(mdldm_plan *plan, const mdldm__cpu_node *
 mdldm_status mdldm__cpu_lower_bwd_weights(mdldm_plan *plan, const mdldm__cpu_node *node);
 
 /* ---- cpu_threads.c ---- */
-/* Threads for work of so many seconds on one; and for an operation, from its shapes. */
+/* Threads for work of so many seconds on one, which are one or all; and for an operation, from its shapes. */
 int32_t mdldm__cpu_threads_for(const mdldm_device *device, double seconds);
 int32_t mdldm__cpu_op_threads(const mdldm_plan *plan, const mdldm_graph_op *op);
 

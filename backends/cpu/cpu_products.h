@@ -47,3 +47,9 @@ void ISA_SYMBOL(mdldm__winograd_pack_)(uint16_t *out, const float *weights, int6
 {
     k_winograd_pack(out, weights, oc, ic, row, threads);
 }
+
+void ISA_SYMBOL(mdldm__winograd_pack_q8_)(int8_t *out, const int8_t *weights, int64_t oc, int64_t ic,
+                                          int32_t threads)
+{
+    k_winograd_pack_q8(out, weights, oc, ic, threads);
+}

@@ -62,9 +62,20 @@ static mdldm_status run_step(mdldm_plan *plan, mdldm__cpu_step *step)
     return step->run(plan, step);
 }
 
-static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t count, int32_t flags)
+typedef struct run_job {
+    mdldm_plan *plan;
+    const mdldm_binding *bindings;
+    int32_t count, flags;
+} run_job;
+
+static mdldm_status run(void *arg)
 {
+    const run_job *job = arg;
+    mdldm_plan *plan = job->plan;
+    const mdldm_binding *bindings = job->bindings;
+    const int32_t count = job->count;
     const mdldm_host *host = plan->device->host;
+    find_parameters(plan);
     mdldm_status status = plan->arena != plan->device->arena ? mdldm__cpu_set_addresses(plan) : MDLDM_OK;
     if (status == MDLDM_OK)
         status = refresh_weights(plan);
@@ -76,7 +87,7 @@ static mdldm_status run(mdldm_plan *plan, const mdldm_binding *bindings, int32_t
         if (host->cancelled(host))
             return mdldm__plan_cancelled(host);
         status = run_step(plan, &plan->steps[i]);
-        if (status == MDLDM_OK && (flags & MDLDM_RUN_CHECK_FINITE))
+        if (status == MDLDM_OK && (job->flags & MDLDM_RUN_CHECK_FINITE))
             status = check_finite(plan, &plan->steps[i]);
     }
     for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
@@ -92,14 +103,9 @@ mdldm_status mdldm__cpu_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
     mdldm_status status = mdldm__plan_check_ready(
         plan->device->host, plan->store != NULL ? &plan->store->base : NULL, plan->tensors,
         plan->tensor_count, bindings, count, plan->bound);
-    mdldm__cpu_guard guard;
-    if (status == MDLDM_OK)
-        status = mdldm__cpu_enter(plan->device, weights_stale(plan) ? plan->device->threads : plan->threads,
-                                  &guard);
     if (status != MDLDM_OK)
         return status;
-    find_parameters(plan);
-    status = run(plan, bindings, count, flags);
-    mdldm__cpu_leave(&guard);
-    return status;
+    run_job job = {plan, bindings, count, flags};
+    return mdldm__cpu_do(&plan->device->worker, weights_stale(plan) ? plan->device->threads : plan->threads, run,
+                         &job);
 }

@@ -9,9 +9,9 @@
 #define MDLDM__CPU_MAX_PARTS 128 /* row parts of a column sum */
 #define MDLDM__CPU_NARROW 8      /* channels of a narrow attention head, ... */
 #define MDLDM__CPU_NARROW_ROWS 24 /* ... whose rows are padded to a multiple of this */
-#define MDLDM__CPU_WIDE_QUERIES 112 /* queries and keys of a block of scores: multiples of 14 rows and */
+#define MDLDM__CPU_WIDE_QUERIES 168 /* queries and keys of a block of scores: multiples of 14 rows and */
 #define MDLDM__CPU_WIDE_KEYS 128    /* of 32 columns of a matrix product; two blocks fit the second level */
-#define MDLDM__CPU_WIDE_STRIPE 224  /* queries of a stripe of the backward pass */
+#define MDLDM__CPU_WIDE_STRIPE 448  /* queries of a stripe of the backward pass */
 #define MDLDM__CPU_VQ_ROWS 64    /* rows of a codebook search part */
 
 static inline int64_t mdldm__cpu_ceil_div(int64_t a, int64_t b)

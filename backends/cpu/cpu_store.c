@@ -20,17 +20,24 @@ mdldm_status mdldm__cpu_store_open(mdldm_device *device, const mdldm_param_desc 
     return MDLDM_OK;
 }
 
-void mdldm__cpu_store_close(mdldm_store *store)
+static mdldm_status close_packed(void *arg)
 {
-    if (store == NULL)
-        return;
-    const mdldm_host *host = store->device->host;
+    mdldm_store *store = arg;
     while (store->packed != NULL) {
         store->packed->refs = 1;
         mdldm__packed_release(store, store->packed);
     }
+    return MDLDM_OK;
+}
+
+void mdldm__cpu_store_close(mdldm_store *store)
+{
+    if (store == NULL)
+        return;
+    mdldm_device *device = store->device;
+    mdldm__cpu_do(&device->worker, device->threads, close_packed, store);
     mdldm__store_host_close(&store->base);
-    mdldm__host_free(host, store);
+    mdldm__host_free(device->host, store);
 }
 
 static void run_parallel(void *user, int64_t count, void (*body)(void *arg, int64_t i), void *arg)
@@ -41,13 +48,19 @@ static void run_parallel(void *user, int64_t count, void (*body)(void *arg, int6
         body(arg, i);
 }
 
+typedef struct adamw_job {
+    mdldm_store *store;
+    mdldm_adamw *args;
+} adamw_job;
+
+static mdldm_status run_adamw(void *arg)
+{
+    const adamw_job *j = arg;
+    return mdldm__store_host_adamw(&j->store->base, j->args, run_parallel, j->store->device);
+}
+
 mdldm_status mdldm__cpu_store_adamw(mdldm_store *store, mdldm_adamw *args)
 {
-    mdldm__cpu_guard guard;
-    mdldm_status status = mdldm__cpu_enter(store->device, store->device->threads, &guard);
-    if (status != MDLDM_OK)
-        return status;
-    status = mdldm__store_host_adamw(&store->base, args, run_parallel, store->device);
-    mdldm__cpu_leave(&guard);
-    return status;
+    adamw_job job = {store, args};
+    return mdldm__cpu_do(&store->device->worker, store->device->threads, run_adamw, &job);
 }

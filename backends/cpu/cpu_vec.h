@@ -30,6 +30,8 @@ typedef float V __attribute__((vector_size(VL * 4)));
 typedef int32_t VI __attribute__((vector_size(VL * 4)));
 typedef uint32_t VU __attribute__((vector_size(VL * 4)));
 typedef uint16_t VH __attribute__((vector_size(VL * 2)));
+typedef int8_t VB8 __attribute__((vector_size(VL)));
+typedef uint8_t VUB8 __attribute__((vector_size(VL)));
 typedef float VUN __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint16_t VHUN __attribute__((vector_size(VL * 2), aligned(2), may_alias));
 
@@ -127,6 +129,19 @@ INLINE V v_pair_bf16(V low, V high)
 #else
     VU word = __builtin_convertvector(v_to_bf16(low), VU);
     return (V)(word | __builtin_convertvector(v_to_bf16(high), VU) << 16);
+#endif
+}
+
+/* m (1..VL) bytes, the other lanes 0, with a sign or without. */
+INLINE V v_from_bytes(const void *p, int64_t m, int has_sign)
+{
+    VB8 t = {0};
+    memcpy(&t, p, m >= VL ? sizeof t : (size_t)m);
+#if defined(__AVX512F__)
+    return (V)_mm512_cvtepi32_ps(has_sign ? _mm512_cvtepi8_epi32((__m128i)t) : _mm512_cvtepu8_epi32((__m128i)t));
+#else
+    VI whole = has_sign ? __builtin_convertvector(t, VI) : __builtin_convertvector((VUB8)t, VI);
+    return __builtin_convertvector(whole, V);
 #endif
 }
 

@@ -30,7 +30,7 @@
 
 #define MDLDM__WINOGRAD_DEPTH 128       /* most channels of a slab */
 #define MDLDM__WINOGRAD_ROOM (4 << 20)  /* bytes of transformed input that should stay in cache */
-#define MDLDM__WINOGRAD_FEWEST 48       /* tiles that a slab of weights serves at least, if there are */
+#define MDLDM__WINOGRAD_FEWEST 64       /* tiles that a slab of weights serves at least, if there are */
 #define MDLDM__WINOGRAD_ALIGN 64        /* bytes: a cache line */
 /* Fewest channels on either side for transformed tiles in bf16: a network's first and last layers, whose
  * error nothing dilutes, are cheap without. */
@@ -38,7 +38,8 @@
 
 typedef struct mdldm__cpu_winograd {
     int32_t tile;         /* 2, 4 or MDLDM__WINOGRAD_UP, _DOWN */
-    int32_t dtype;        /* of src, residual and dst */
+    int32_t dtype;        /* of residual and dst */
+    int32_t src_dtype;    /* the same, or MDLDM_U8 (operands BF16 only): CONV_Q8 */
     int32_t operands;     /* of the products: MDLDM_F32 or MDLDM_BF16 */
     int32_t turned;       /* the data gradient: src is dy, sums run over the weights' output channels */
     int32_t extra_dtype;
@@ -52,7 +53,9 @@ typedef struct mdldm__cpu_winograd {
     const void *residual; /* as dst, may be dst; or NULL */
     const float *weights; /* canonical [O][I][3][3] from the slice's first input channel on, or NULL: */
     int64_t row;          /* floats from one output channel to the next */
-    const uint16_t *packed; /* bf16 as mdldm__winograd_packed_at says */
+    const void *packed;   /* as mdldm__winograd_packed_at says: bf16, or with U8 int8 */
+    const struct mdldm__cpu_range *range; /* U8: of the sources, */
+    const float *w_scale;   /* [oc] and of the weights */
     void *scratch;          /* mdldm__winograd_blocks.bytes, aligned */
 } mdldm__cpu_winograd;
 
@@ -136,17 +139,17 @@ static inline mdldm__winograd_blocks mdldm__winograd_cut(int32_t tile, int32_t b
     return b;
 }
 
-/* Compact weights for inference in bf16: [panels][ic][9][panel], the last panel padded with zeros.
+/* Compact weights for inference in bf16, or int8: [panels][ic][9][panel], the last panel padded with zeros.
  * Elements before input channel i of panel p. */
 static inline int64_t mdldm__winograd_packed_at(int64_t p, int64_t i, int64_t ic, int64_t panel)
 {
     return (p * ic + i) * 9 * panel;
 }
 
-/* Bytes of them. */
-static inline size_t mdldm__winograd_packed_bytes(int64_t ic, int64_t oc, int64_t lanes)
+/* How many they are. */
+static inline size_t mdldm__winograd_packed_count(int64_t ic, int64_t oc, int64_t lanes)
 {
-    return (size_t)((oc + 2 * lanes - 1) / (2 * lanes) * 2 * lanes * ic) * 9 * sizeof(uint16_t);
+    return (size_t)(mdldm__winograd_up(oc, 2 * lanes) * ic) * 9;
 }
 
 #endif

@@ -204,7 +204,9 @@ static void wide_attention(const mdldm__cpu_attention *a)
     wide_form f = wide_form_of(a);
     int64_t heads = a->n * a->heads, strips = mdldm__cpu_ceil_div(f.tokens, GEMM_N);
     int64_t blocks = mdldm__cpu_ceil_div(f.tokens, WIDE_KEYS);
+    /* Of equal size, and as many for each thread: rows do not care which tile they are in. */
     int64_t tiles = mdldm__cpu_ceil_div(f.tokens, WIDE_QUERIES);
+    tiles = tiles > a->threads ? mdldm__cpu_ceil_div(tiles, a->threads) * a->threads : tiles;
     int64_t keys_size = strips * GEMM_N * f.depth, values_size = blocks * f.block * f.columns;
     float *keys = (float *)(((uintptr_t)a->scratch + 63) & ~(uintptr_t)63);
     float *values = keys + heads * keys_size;
@@ -222,9 +224,8 @@ static void wide_attention(const mdldm__cpu_attention *a)
                                i % blocks * WIDE_KEYS, WIDE_KEYS);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < heads * tiles; i++) {
-            int64_t first = i % tiles * WIDE_QUERIES;
-            wide_queries(a, &f, &tile, i / tiles, first,
-                         f.tokens - first < WIDE_QUERIES ? f.tokens - first : WIDE_QUERIES,
+            int64_t first = f.tokens * (i % tiles) / tiles;
+            wide_queries(a, &f, &tile, i / tiles, first, f.tokens * (i % tiles + 1) / tiles - first,
                          keys + i / tiles * keys_size, values + i / tiles * values_size);
         }
     }

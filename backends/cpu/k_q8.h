@@ -63,6 +63,17 @@ INLINE uint32_t q8_load(const uint8_t *p, int64_t bytes)
     return x;
 }
 
+/* `count` (1..4) channels of all taps of some output channels: of one, all of them lie together, and of one tap
+ * those of all are written together. */
+static void q8_pack_quad(int8_t *to, int64_t tap_bytes, const int8_t *w, int64_t row, int64_t lanes, int64_t count,
+                         int64_t taps)
+{
+    for (int64_t lane = 0; lane < lanes; lane++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t k = 0; k < count; k++)
+                to[tap * tap_bytes + lane * 4 + k] = w[lane * row + k * taps + tap];
+}
+
 static void k_pack_q8(int8_t *packed, int32_t *sums, const int8_t *w, int64_t oc, int64_t c0, int64_t c1,
                       int64_t taps, int32_t threads)
 {
@@ -72,20 +83,22 @@ static void k_pack_q8(int8_t *packed, int32_t *sums, const int8_t *w, int64_t oc
         int64_t wide = mdldm__cpu_q8_lanes(oc - block * Q8_BLOCK, Q8_BLOCK);
         wide = wide < Q8_BLOCK ? wide : Q8_BLOCK;
         int8_t *to = packed + block * Q8_BLOCK * terms;
+        const int8_t *from = w + block * Q8_BLOCK * (c0 + c1) * taps;
+        int64_t lanes = oc - block * Q8_BLOCK < wide ? oc - block * Q8_BLOCK : wide;
         memset(to, 0, (size_t)(wide * terms));
-        for (int64_t lane = 0; lane < Q8_BLOCK && block * Q8_BLOCK + lane < oc; lane++) {
-            const int8_t *row = w + (block * Q8_BLOCK + lane) * (c0 + c1) * taps;
-            int64_t quad = 0; /* groups of 4 terms before this source and tap */
+        for (int64_t lane = 0; lane < lanes; lane++) {
+            const int8_t *row = from + lane * (c0 + c1) * taps;
             int32_t sum = 0;
             for (int64_t i = 0; i < (c0 + c1) * taps; i++)
                 sum += row[i];
             sums[block * Q8_BLOCK + lane] = sum;
-            for (int source = 0; source < 2; source++) {
-                int64_t first = source == 0 ? 0 : c0, c = source == 0 ? c0 : c1;
-                for (int64_t tap = 0; tap < taps; tap++, quad += mdldm__cpu_ceil_div(c, 4))
-                    for (int64_t i = 0; i < c; i++)
-                        to[((quad + i / 4) * wide + lane) * 4 + i % 4] = row[(first + i) * taps + tap];
-            }
+        }
+        for (int source = 0; source < 2; source++) {
+            int64_t c = source == 0 ? c0 : c1, quads = mdldm__cpu_ceil_div(c, 4);
+            for (int64_t i = 0; i < c; i += 4)
+                q8_pack_quad(to + i * wide, quads * 4 * wide, from + (source * c0 + i) * taps, (c0 + c1) * taps,
+                             lanes, c - i < 4 ? c - i : 4, taps);
+            to += taps * quads * 4 * wide;
         }
     }
 }

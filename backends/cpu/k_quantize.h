@@ -43,8 +43,9 @@ INLINE void q8_put(uint8_t *y, int64_t count, V level)
 #endif
 }
 
-static void k_quantize(uint8_t *y, const void *x, int32_t dtype, const mdldm__cpu_range *range, int64_t n,
-                       int64_t count, int32_t threads)
+__attribute__((unused)) static void k_quantize(uint8_t *y, const void *x, int32_t dtype,
+                                               const mdldm__cpu_range *range, int64_t n, int64_t count,
+                                               int32_t threads)
 {
     const int64_t part = 16384, parts = mdldm__cpu_ceil_div(count, part);
 #pragma omp parallel for schedule(static) num_threads(threads)

@@ -6,6 +6,7 @@
  * tiles; every number is computed in the same order whoever does. Template: included once per
  * instruction set. */
 #include "k_gemm.h"
+#include "k_quantize.h"
 #include "k_winograd_weights.h"
 
 /* ---- Input ---- */
@@ -17,18 +18,26 @@ typedef struct wino_source {
     int64_t first; /* tile of the chunk */
 } wino_source;
 
+/* Bytes less the zero point, which padding is; lanes beyond m meet weights of 0. */
+INLINE V wino_pixel(int32_t dtype, const void *image, int64_t at, int64_t m, V zero)
+{
+    if (dtype == MDLDM_U8)
+        return v_from_bytes((const uint8_t *)image + at, m, 0) - zero;
+    return v_get(image, dtype, at, m);
+}
+
 /* Channels [c, c+m) of the input tile at (y, x), transformed to out and on. */
 INLINE void wino_input_vector(int f, int bf16, int32_t dtype, int inside, int64_t m,
-                              const mdldm__cpu_winograd *a, const void *image, int64_t channels, int64_t y,
-                              int64_t x, int64_t c, void *out, int64_t stride)
+                              const mdldm__cpu_winograd *a, const void *image, float zero, int64_t channels,
+                              int64_t y, int64_t x, int64_t c, void *out, int64_t stride)
 {
-    V t[6][6];
+    V t[6][6], z = v_set(zero);
 #pragma GCC unroll 6
     for (int i = 0; i < WINO_IN(f); i++)
 #pragma GCC unroll 6
         for (int j = 0; j < WINO_IN(f); j++) {
             int there = inside || (y + i >= 0 && y + i < a->h && x + j >= 0 && x + j < a->w);
-            t[i][j] = there ? v_get(image, dtype, ((y + i) * a->w + x + j) * channels + c, m) : v_set(0.0f);
+            t[i][j] = there ? wino_pixel(dtype, image, ((y + i) * a->w + x + j) * channels + c, m, z) : v_set(0.0f);
         }
     wino_data_tile(f, t);
 #pragma GCC unroll 6
@@ -39,7 +48,7 @@ INLINE void wino_input_vector(int f, int bf16, int32_t dtype, int inside, int64_
 }
 
 INLINE void wino_input_tile(int f, int bf16, int32_t dtype, int inside, const wino_source *s, int source,
-                            const void *image, int64_t y, int64_t x, int64_t tile, char *to)
+                            const void *image, float zero, int64_t y, int64_t x, int64_t tile, char *to)
 {
     int64_t channels = s->a->ic[source], depth = s->b->depth[source], stride = s->b->input_stride[source];
     int64_t size = bf16 ? 2 : 4;
@@ -48,10 +57,10 @@ INLINE void wino_input_tile(int f, int bf16, int32_t dtype, int inside, const wi
         char *out = to + slab * (int64_t)s->b->input_slab[source] + tile * depth * size;
         int64_t c = begin;
         for (; c + VL <= end; c += VL)
-            wino_input_vector(f, bf16, dtype, inside, VL, s->a, image, channels, y, x, c,
+            wino_input_vector(f, bf16, dtype, inside, VL, s->a, image, zero, channels, y, x, c,
                               out + (c - begin) * size, stride);
         if (c < end)
-            wino_input_vector(f, bf16, dtype, inside, end - c, s->a, image, channels, y, x, c,
+            wino_input_vector(f, bf16, dtype, inside, end - c, s->a, image, zero, channels, y, x, c,
                               out + (c - begin) * size, stride);
     }
 }
@@ -63,14 +72,16 @@ INLINE void wino_input(int f, int bf16, int32_t dtype, const wino_source *s, int
     int64_t y = at % per_image / s->b->columns * WINO_STEP(f) - a->pad_t;
     int64_t x = at % s->b->columns * WINO_STEP(f) - a->pad_l;
     int inside = y >= 0 && x >= 0 && y + WINO_IN(f) <= a->h && x + WINO_IN(f) <= a->w;
+    int64_t size = dtype == MDLDM_U8 ? 1 : dtype == MDLDM_BF16 ? 2 : 4;
+    float zero = dtype == MDLDM_U8 ? (float)q8_quantizer_of(a->range, image).z : 0.0f;
     char *to = s->input;
     for (int source = 0; source < 2 && a->ic[source] > 0; source++) {
         int64_t start = image * a->h * a->w * a->ic[source];
-        const char *from = (const char *)a->src[source] + start * (dtype == MDLDM_BF16 ? 2 : 4);
+        const char *from = (const char *)a->src[source] + start * size;
         if (inside)
-            wino_input_tile(f, bf16, dtype, 1, s, source, from, y, x, tile, to);
+            wino_input_tile(f, bf16, dtype, 1, s, source, from, zero, y, x, tile, to);
         else
-            wino_input_tile(f, bf16, dtype, 0, s, source, from, y, x, tile, to);
+            wino_input_tile(f, bf16, dtype, 0, s, source, from, zero, y, x, tile, to);
         to += s->b->slabs[source] * (int64_t)s->b->input_slab[source];
     }
 }
@@ -89,7 +100,9 @@ INLINE void wino_output_vector(int f, int32_t dtype, const mdldm__cpu_winograd *
         for (int j = 0; j < WINO_PLACES(f); j++)
             t[i][j] = v_load(sums + (i * WINO_PLACES(f) + j) * stride);
     wino_sum_tile(f, t, out);
-    V bias = a->bias != NULL ? v_get(a->bias, MDLDM_F32, c, left) : v_set(0.0f);
+    V scale = v_set(1.0f), bias = a->bias != NULL ? v_get(a->bias, MDLDM_F32, c, left) : v_set(0.0f);
+    if (a->w_scale != NULL)
+        scale = v_get(a->w_scale, MDLDM_F32, c, left) * (1.0f / q8_quantizer_of(a->range, image).m);
     if (a->extra != NULL)
         bias += v_get(a->extra, a->extra_dtype, image * a->oc + c, left);
 #pragma GCC unroll 4
@@ -99,7 +112,7 @@ INLINE void wino_output_vector(int f, int32_t dtype, const mdldm__cpu_winograd *
             if (y + i >= a->ho || x + j >= a->wo)
                 continue;
             int64_t at = ((image * a->ho + y + i) * a->wo + x + j) * a->oc + c;
-            V value = out[i][j] + bias;
+            V value = out[i][j] * scale + bias;
             if (a->residual != NULL)
                 value += v_get(a->residual, dtype, at, left);
             v_put(a->dst, dtype, at, left, value);
@@ -122,6 +135,14 @@ INLINE void wino_output(int f, int32_t dtype, const wino_source *s, const float 
 
 #define WINO_FETCH 64 /* lines of compact weights fetched during one register tile: one per step of k */
 
+/* Compact weights of a panel from its input channel `first` on. */
+INLINE const char *wino_packed_from(const wino_source *s, int64_t panel, int64_t first)
+{
+    const mdldm__cpu_winograd *a = s->a;
+    int64_t at = mdldm__winograd_packed_at(panel, first, a->ic[0] + a->ic[1], s->b->panel);
+    return (const char *)a->packed + at * (a->src_dtype == MDLDM_U8 ? 1 : 2);
+}
+
 INLINE void wino_weights(int f, int bf16, const wino_source *s, int64_t panel, int64_t first, int64_t depth,
                          float *out)
 {
@@ -130,8 +151,11 @@ INLINE void wino_weights(int f, int bf16, const wino_source *s, int64_t panel, i
     wino_slab slab = {.row = a->row, .depth = depth, .columns = a->oc - o, .stride = s->b->weight_stride,
                       .out = out};
     if (a->packed != NULL) {
-        slab.packed = a->packed + mdldm__winograd_packed_at(panel, first, a->ic[0] + a->ic[1], s->b->panel);
-        wino_packed_slab(f, bf16, &slab);
+        slab.packed = wino_packed_from(s, panel, first);
+        if (bf16 && a->src_dtype == MDLDM_U8)
+            wino_packed_slab(f, 1, 1, &slab);
+        else
+            wino_packed_slab(f, bf16, 0, &slab);
     } else if (a->turned) {
         slab.weights = a->weights + first * a->row + o * 9;
         wino_turned_slab(f, bf16, &slab);
@@ -150,11 +174,10 @@ INLINE mdldm__cpu_fetch wino_fetch(const wino_source *s, int64_t panel, int64_t 
     if (panel >= s->b->panels)
         return f;
     if (a->packed != NULL) {
-        f.from = (const char *)(a->packed +
-                                mdldm__winograd_packed_at(panel, first, a->ic[0] + a->ic[1], s->b->panel));
+        f.from = wino_packed_from(s, panel, first);
         f.stride = WINO_FETCH * 64;
         f.lines = WINO_FETCH;
-        f.rows = (depth * 9 * s->b->panel * 2 + f.stride - 1) / f.stride;
+        f.rows = (wino_packed_from(s, panel, first + depth) - f.from + f.stride - 1) / f.stride;
     } else if (a->turned) {
         f.from = (const char *)(a->weights + first * a->row + o * 9);
         f.lines = (outputs * 36 + 63) / 64;
@@ -229,7 +252,9 @@ INLINE void wino_thread(int f, int bf16, const mdldm__cpu_winograd *a, const mdl
         int64_t tiles = b->tiles - s.first < b->chunk ? b->tiles - s.first : b->chunk;
 #pragma omp for schedule(static)
         for (int64_t tile = 0; tile < tiles; tile++) {
-            if (a->dtype == MDLDM_BF16)
+            if (bf16 && a->src_dtype == MDLDM_U8)
+                wino_input(f, 1, MDLDM_U8, &s, tile);
+            else if (a->dtype == MDLDM_BF16)
                 wino_input(f, bf16, MDLDM_BF16, &s, tile);
             else
                 wino_input(f, bf16, MDLDM_F32, &s, tile);

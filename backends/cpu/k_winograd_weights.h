@@ -10,7 +10,7 @@
 /* Which weights, and where their transform goes. */
 typedef struct wino_slab {
     const float *weights;   /* canonical: the panel's first output channel, the slab's first input channel; */
-    const uint16_t *packed; /* or compact, at the slab's first channel */
+    const void *packed;     /* or compact, at the slab's first channel */
     int64_t row;            /* floats between output channels */
     int64_t depth, columns; /* channels that there are: summed over, and of the panel */
     int64_t stride;         /* words between places */
@@ -198,21 +198,27 @@ INLINE void wino_turned_slab(int f, int bf16, const wino_slab *s)
         }
 }
 
-INLINE void wino_packed_taps(const wino_slab *s, int64_t k, int vector, V taps[9])
+/* q8: of int8, else bf16. */
+INLINE void wino_packed_taps(int q8, const wino_slab *s, int64_t k, int vector, V taps[9])
 {
-    const uint16_t *w = s->packed + k * 9 * 2 * VL + vector * VL;
-    for (int i = 0; i < 9; i++)
-        taps[i] = k < s->depth ? v_from_bf16(*(const VHUN *)(w + i * 2 * VL)) : v_set(0.0f);
+    int64_t at = k * 9 * 2 * VL + vector * VL;
+    for (int i = 0; i < 9; i++, at += 2 * VL)
+        if (k >= s->depth)
+            taps[i] = v_set(0.0f);
+        else if (q8)
+            taps[i] = v_from_bytes((const int8_t *)s->packed + at, VL, 1);
+        else
+            taps[i] = v_get(s->packed, MDLDM_BF16, at, VL);
 }
 
-INLINE void wino_packed_slab(int f, int bf16, const wino_slab *s)
+INLINE void wino_packed_slab(int f, int bf16, int q8, const wino_slab *s)
 {
     for (int64_t k = 0; k < s->depth; k += bf16 ? 2 : 1)
         for (int vector = 0; vector < 2; vector++) {
             V taps[9], next[9];
-            wino_packed_taps(s, k, vector, taps);
+            wino_packed_taps(q8, s, k, vector, taps);
             if (bf16)
-                wino_packed_taps(s, k + 1, vector, next);
+                wino_packed_taps(q8, s, k + 1, vector, next);
             wino_put_weights(f, bf16, s, taps, next, k, vector);
         }
 }
@@ -233,6 +239,26 @@ static void k_winograd_pack(uint16_t *out, const float *weights, int64_t oc, int
                 for (int i = 0; i < 9 * VL && k * 9 + i < ic * 9; i++)
                     *(VHUN *)(to + (k * 9 + i) * 2 * VL + vector * VL) = v_to_bf16(flat[i]);
             }
+    }
+}
+
+#define WINO_BYTES 32 /* taken of an output channel's weights at a time: written lines stay in cache */
+
+/* The same of int8 ones, [oc][ic][9]. */
+static void k_winograd_pack_q8(int8_t *out, const int8_t *weights, int64_t oc, int64_t ic, int32_t threads)
+{
+    int64_t panels = (oc + 2 * VL - 1) / (2 * VL), row = ic * 9;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t p = 0; p < panels; p++) {
+        const int8_t *from = weights + p * 2 * VL * row;
+        int8_t *to = out + mdldm__winograd_packed_at(p, 0, ic, 2 * VL);
+        int64_t columns = oc - p * 2 * VL < 2 * VL ? oc - p * 2 * VL : 2 * VL;
+        if (columns < 2 * VL)
+            memset(to, 0, (size_t)(row * 2 * VL));
+        for (int64_t k = 0; k < row; k += WINO_BYTES)
+            for (int64_t lane = 0; lane < columns; lane++)
+                for (int64_t i = k; i < row && i < k + WINO_BYTES; i++)
+                    to[i * 2 * VL + lane] = from[lane * row + i];
     }
 }
 

@@ -72,24 +72,29 @@ static int lies_within(const char *folder, const char *other)
     return within;
 }
 
+/* Pictures keep their colours here: training on one channel takes them away, once. So of the options only those
+ * about which pictures, and how large, are taken along. */
+static mdldm_status open_raw(const cli *c, const char *raw, mdldm_dataset **d)
+{
+    static const char *const keys[] = { "resolution", "max_samples", "strict" };
+    mdldm_options *o = NULL;
+    mdldm_status s = mdldm_options_create(c->ctx, &o);
+
+    for (size_t i = 0; s == MDLDM_OK && i < sizeof keys / sizeof keys[0]; i++) {
+        s = mdldm_options_set_int(c->ctx, o, keys[i], cli_option_integer(c, keys[i]));
+    }
+    if (s == MDLDM_OK) {
+        s = mdldm_dataset_open(c->ctx, raw, o, d);
+    }
+    mdldm_options_free(o);
+    return s;
+}
+
 int preprocess_run(const cli *c, const char *raw, const char *processed)
 {
     mdldm_dataset *d = NULL;
     int64_t side = cli_option_integer(c, "resolution");
-    int grey = strcmp(cli_option_text(c, "image_mode"), "L") == 0;
-    char colormap[32];
-
-    /* Pictures keep their colours here: training on one channel takes them away, once. */
-    snprintf(colormap, sizeof colormap, "%s", cli_option_text(c, "colormap"));
-    if (grey) {
-        mdldm_options_set_string(c->ctx, c->options, "image_mode", "RGB");
-        mdldm_options_set_string(c->ctx, c->options, "colormap", "none");
-    }
-    mdldm_status s = mdldm_dataset_open(c->ctx, raw, c->options, &d);
-    if (grey && s == MDLDM_OK) {
-        mdldm_options_set_string(c->ctx, c->options, "image_mode", "L");
-        mdldm_options_set_string(c->ctx, c->options, "colormap", colormap);
-    }
+    mdldm_status s = open_raw(c, raw, &d);
 
     if (s != MDLDM_OK) {
         return cli_failed(c, s);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data_mode.h"
 #include "json_out.h"
 #include "paths.h"
 #include "preprocess.h"
@@ -23,7 +24,24 @@ typedef struct training {
     progress bar;
 } training;
 
-static int open_data(const cli *c, mdldm_dataset **data)
+/* Stage 2 reads pictures as its autoencoder was trained on, unless the command line says otherwise. */
+static mdldm_status follow_autoencoder(const cli *c)
+{
+    mdldm_model *m = NULL;
+    mdldm_status s = mdldm_model_load(c->ctx, cli_option_text(c, "vae_path"), &m);
+
+    if (s == MDLDM_OK) {
+        s = data_mode_follow(c, m, c->options);
+    }
+    if (s == MDLDM_OK && samples_fact(c, m, "image_channels") == 1) {
+        cli_say(c, "the autoencoder takes one channel: image_mode %s, colormap %s", cli_option_text(c, "image_mode"),
+                cli_option_text(c, "colormap"));
+    }
+    mdldm_model_free(m);
+    return s;
+}
+
+static int open_data(const cli *c, mdldm_stage stage, mdldm_dataset **data)
 {
     const char *raw = cli_text(c, "raw_data_dir"), *processed = cli_text(c, "processed_data_dir");
     const char *folder = cli_text(c, "train_data_dir"), *files = cli_text(c, "train_data_files");
@@ -48,7 +66,10 @@ static int open_data(const cli *c, mdldm_dataset **data)
         return cli_usage_error(c, "--train_data_dir or --train_data_files is missing: what to train on");
     }
     cli_catch_interrupt(c, 1);
-    mdldm_status s = mdldm_dataset_open(c->ctx, path, c->options, data);
+    mdldm_status s = stage == MDLDM_STAGE_DIFFUSION ? follow_autoencoder(c) : MDLDM_OK;
+    if (s == MDLDM_OK) {
+        s = mdldm_dataset_open(c->ctx, path, c->options, data);
+    }
     if (s != MDLDM_OK) {
         return cli_failed(c, s);
     }
@@ -325,7 +346,7 @@ int training_main(int argc, char **argv, const cli_program *program, mdldm_stage
     }
     code = check_paths(&c, stage);
     if (code < 0) {
-        code = open_data(&c, &data);
+        code = open_data(&c, stage, &data);
     }
     if (code < 0) {
         mdldm_status s = create(&c, data, &model);

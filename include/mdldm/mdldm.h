@@ -16,9 +16,9 @@
  *  - The library never prints, exits, aborts or installs signal handlers. Without callbacks it is silent.
  *  - Strings returned by the library live as long as the handle they came from, unless said otherwise.
  *  - After fork() use the library in the parent only: a child may leave or become another program.
- *  - A host may use OpenMP and BLAS itself; its numbers of threads are left alone. dlopen and dlclose may alternate
- *    without end: a plug-in stays mapped from its first use on, and OpenMP's idle threads, which belong to the
- *    thread that called, wait for its next call and end when it ends.
+ *  - A host may use OpenMP and BLAS itself; its threads and settings are left alone, and calls may come from inside
+ *    its parallel regions. The compute threads of a context are its own and end with it. dlopen and dlclose may
+ *    alternate without end: nothing stays but a plug-in, mapped once from its first use on.
  */
 #ifndef MDLDM_H
 #define MDLDM_H
@@ -235,7 +235,7 @@ MDLDM_API mdldm_status mdldm_model_get_int(mdldm_context *ctx, const mdldm_model
 MDLDM_API mdldm_status mdldm_model_get_double(mdldm_context *ctx, const mdldm_model *m,
                                               const char *key, double *value);
 /* "autoencoder_class", "unet_class", "scheduler_class", "prediction_type", "autoencoder_config",
- * "unet_config", "scheduler_config" (JSON text). Lives as long as the model. */
+ * "unet_config", "scheduler_config" (JSON text), "colormap" (undone in training, or "none"). Lives as long as it. */
 MDLDM_API mdldm_status mdldm_model_get_string(mdldm_context *ctx, const mdldm_model *m,
                                               const char *key, const char **value);
 /* Name of class label, NULL when out of range or unnamed. */
@@ -418,7 +418,7 @@ MDLDM_API mdldm_status mdldm_grey8_to_pixels(mdldm_context *ctx, const uint8_t *
  * float: what is 130 dB below a frame's strongest echo drowns in its rounding.
  * With db NULL only *rows and *columns are given (either may be NULL); iq may then be NULL too.
  * Errors: INVALID_ARGUMENT (an option, a rate, fewer samples than a window), CAPACITY, NUMERIC (a sample is not
- * finite: which one). Since 0.1. */
+ * finite: which one), UNAVAILABLE (no shared library kissfft on this machine). Since 0.1. */
 MDLDM_API mdldm_status mdldm_spectrogram(mdldm_context *ctx, const float *iq, int64_t count, double sample_rate,
                                          const mdldm_options *options, float *db, size_t capacity,
                                          int64_t *rows, int64_t *columns);
@@ -429,7 +429,8 @@ MDLDM_API mdldm_status mdldm_spectrogram_axes(mdldm_context *ctx, int64_t count,
                                               size_t frequency_capacity, double *time, size_t time_capacity);
 
 /* matrix [rows][columns] -> out [out_rows][out_columns]: bilinear where it grows, the triangle filter as wide as
- * the reduction where it shrinks (Pillow's BILINEAR in mode F). Errors: NUMERIC (NaN), CAPACITY. Since 0.1. */
+ * the reduction where it shrinks (Pillow's BILINEAR in mode F); -inf dB stay so. Sides are 1 to 16777216. Errors:
+ * INVALID_ARGUMENT (a side), NUMERIC (NaN or +inf: which value), CAPACITY. Since 0.1. */
 MDLDM_API mdldm_status mdldm_matrix_resize(mdldm_context *ctx, const float *matrix, int64_t rows, int64_t columns,
                                            int64_t out_rows, int64_t out_columns, float *out, size_t capacity);
 

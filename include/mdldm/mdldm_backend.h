@@ -39,7 +39,7 @@ typedef struct mdldm_host {
      * Called on the thread that called the backend only. */
     mdldm_status (*set_error)(const struct mdldm_host *host, mdldm_status status, const char *text);
     void (*log)(const struct mdldm_host *host, int32_t level, const char *text);
-    /* Non-zero when the call should stop with MDLDM_ERROR_CANCELLED; cheap, poll it per operation. */
+    /* Non-zero when the call should stop with MDLDM_ERROR_CANCELLED; cheap, polled per operation, by any one thread. */
     int32_t (*cancelled)(const struct mdldm_host *host);
 } mdldm_host;
 

@@ -2,7 +2,7 @@
  * Which backends there are. "reference" is linked in; the others are shared objects named
  * mdldm_backend_<name>.so, looked for in $MDLDM_BACKEND_DIR, then in mdldm/ beside the shared library
  * this code lies in, then in the configured libdir - never in the current directory. A plug-in stays
- * loaded for the life of the process: its OpenMP threads would outlive an unload. */
+ * loaded for the life of the process: threads of the host that it ran on end through OpenMP's code. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

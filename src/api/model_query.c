@@ -184,6 +184,8 @@ mdldm_status mdldm_model_get_string(mdldm_context *ctx, const mdldm_model *m, co
         text = text_or(json_object_get(m->scheduler, "_class_name"), m->scheduler != NULL ? "DDPMScheduler" : "");
     else if (strcmp(key, "prediction_type") == 0)
         text = text_or(json_object_get(m->scheduler, "prediction_type"), m->scheduler != NULL ? "epsilon" : "");
+    else if (strcmp(key, "colormap") == 0)
+        text = text_or(json_object_get(m->extra, "colormap"), "none");
     else
         return mdldm__error(&ctx->env, MDLDM_ERROR_NOT_FOUND, "a model has no text \"%s\"", key);
     const char *kept = keep_text(m, text); /* the scheduler may be replaced by training */

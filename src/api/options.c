@@ -9,6 +9,7 @@
 
 #include "api/context.h"
 #include "api/options_table.h"
+#include "util/choice.h"
 #include "util/number.h"
 
 typedef struct option_row {
@@ -204,18 +205,6 @@ mdldm_status mdldm_options_set_double(mdldm_context *ctx, mdldm_options *options
     return MDLDM_OK;
 }
 
-static int is_choice(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *p = choices; *p != '\0';) {
-        size_t part = strcspn(p, "|");
-        if (part == length && strncmp(p, value, length) == 0)
-            return 1;
-        p += part + (p[part] == '|');
-    }
-    return 0;
-}
-
 mdldm_status mdldm_options_set_string(mdldm_context *ctx, mdldm_options *options, const char *key,
                                       const char *value)
 {
@@ -226,7 +215,7 @@ mdldm_status mdldm_options_set_string(mdldm_context *ctx, mdldm_options *options
         return wrong_type(&ctx->env, &table[i], "NULL");
     if (table[i].type != MDLDM_OPTION_STRING)
         return wrong_type(&ctx->env, &table[i], value);
-    if (table[i].choices[0] != '\0' && !is_choice(table[i].choices, value))
+    if (table[i].choices[0] != '\0' && mdldm__choice_index(table[i].choices, value) < 0)
         return mdldm__error(&ctx->env, MDLDM_ERROR_INVALID_ARGUMENT, "%s is %s: one of %s is expected",
                             table[i].key, value[0] != '\0' ? value : "empty", table[i].choices);
     char *copy = mdldm__strdup(&options->env, value); /* ctx may be another than the one they were made with */
@@ -261,9 +250,9 @@ mdldm_status mdldm_options_parse(mdldm_context *ctx, mdldm_options *options, con
         break;
     }
     if (table[i].type == MDLDM_OPTION_FLAG) {
-        if (is_choice("1|true|yes|on", text))
+        if (mdldm__choice_index("1|true|yes|on", text) >= 0)
             return mdldm_options_set_int(ctx, options, key, 1);
-        if (is_choice("0|false|no|off", text))
+        if (mdldm__choice_index("0|false|no|off", text) >= 0)
             return mdldm_options_set_int(ctx, options, key, 0);
         return wrong_type(&ctx->env, &table[i], text[0] != '\0' ? text : "empty");
     }

@@ -60,24 +60,14 @@ mdldm_status mdldm_colormap_invert(mdldm_context *ctx, const char *name, const u
     if (count > capacity || (residuals != NULL && count > residual_capacity))
         return mdldm__error(env, MDLDM_ERROR_CAPACITY, "%zu %s do not fit an array of %zu", count,
                             count > capacity ? "values" : "residuals", count > capacity ? capacity : residual_capacity);
-    enum { PART = 4096 };
-    float distances[PART];
-    double sum = 0.0, most = 0.0;
+    double largest = 0.0;
     const double width = (double)high - (double)low;
-    for (size_t i = 0; i < count; i += PART) {
-        const size_t part = count - i < PART ? count - i : PART;
-        mdldm__colormap_nearest(&map, rgb + i * 3, part, values + i, distances);
-        for (size_t k = 0; k < part; k++) {
-            values[i + k] = (float)((double)low + width * (double)values[i + k]);
-            sum += (double)distances[k];
-            most = fmax(most, (double)distances[k]);
-        }
-        if (residuals != NULL)
-            memcpy(residuals + i, distances, part * sizeof *residuals);
-    }
+    const double sum = mdldm__colormap_nearest(&map, rgb, count, values, residuals, &largest);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)((double)low + width * (double)values[i]);
     if (mean_residual != NULL)
         *mean_residual = sum / (double)count;
     if (max_residual != NULL)
-        *max_residual = most;
+        *max_residual = largest;
     return MDLDM_OK;
 }

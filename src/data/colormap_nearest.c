@@ -68,8 +68,8 @@ static float nearest(map_line *l, const mdldm__colormap *map, const uint8_t *rgb
     return place;
 }
 
-void mdldm__colormap_nearest(const mdldm__colormap *map, const uint8_t *rgb, size_t count, float *place,
-                             float *distance)
+double mdldm__colormap_nearest(const mdldm__colormap *map, const uint8_t *rgb, size_t count, float *place,
+                               float *distance, double *largest)
 {
     enum { SLOTS = 4096 }; /* colours met lately: pictures repeat theirs */
     struct {
@@ -80,6 +80,7 @@ void mdldm__colormap_nearest(const mdldm__colormap *map, const uint8_t *rgb, siz
         met[i].colour = 0;
     map_line line;
     line_make(&line, map);
+    double sum = 0.0, most = 0.0;
     for (size_t i = 0; i < count; i++, rgb += 3) {
         const uint32_t colour = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
         const uint32_t slot = (colour * UINT32_C(2654435761)) >> 20; /* Knuth's multiplicative hash */
@@ -89,9 +90,13 @@ void mdldm__colormap_nearest(const mdldm__colormap *map, const uint8_t *rgb, siz
             met[slot].distance = d;
             met[slot].colour = colour + 1;
         }
-        if (place != NULL)
-            place[i] = met[slot].place;
+        place[i] = met[slot].place;
         if (distance != NULL)
             distance[i] = met[slot].distance;
+        sum += (double)met[slot].distance;
+        most = fmax(most, (double)met[slot].distance);
     }
+    if (largest != NULL)
+        *largest = most;
+    return sum;
 }

@@ -5,6 +5,7 @@
  * an error that names it. */
 #include "data/dataset.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/context.h"
@@ -34,6 +35,7 @@ mdldm_status mdldm__dataset_options(mdldm__env *env, mdldm_dataset *d, const mdl
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "colormap is %s, which undoes that map, but image_mode is RGB; L is right", map);
     d->has_map = 1;
+    snprintf(d->map_name, sizeof d->map_name, "%s", map);
     return mdldm__colormap_table(env, map, &d->map);
 }
 

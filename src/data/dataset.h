@@ -18,6 +18,7 @@ struct mdldm_dataset {
     int any_cropped; /* 1: some image is not square, so that the crop has a choice */
     int32_t channels; /* 3, or 1 with image_mode L */
     int has_map;      /* pictures of 1 channel were coloured by map */
+    char map_name[32];
     mdldm__colormap map;
     int has_db; /* -1 and 1 mean floor_db and ceiling_db */
     double floor_db, ceiling_db;

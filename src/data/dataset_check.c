@@ -6,7 +6,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "data/resize.h"
-#include "data/thread.h"
+#include "util/thread.h"
 
 enum { MOST_THREADS = 8 };
 

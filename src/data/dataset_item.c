@@ -48,7 +48,7 @@ static mdldm_status take_grey(mdldm__env *env, const mdldm_dataset *d, picture *
     if (values == NULL && grey == NULL)
         return mdldm__oom(env, "image");
     if (d->has_map)
-        mdldm__colormap_nearest(&d->map, p->rgb, count, values, NULL);
+        mdldm__colormap_nearest(&d->map, p->rgb, count, values, NULL, NULL);
     for (size_t i = 0; i < count; i++) {
         if (d->has_map)
             values[i] = 2.0f * values[i] - 1.0f;
@@ -108,43 +108,47 @@ static window choose_window(const mdldm_dataset *d, const picture *p, int64_t in
     return w;
 }
 
-/* The resized item, not mirrored: rgb [side][side][3] or, where the picture is of float, values [side][side]
- * in place of it; *window: what was chosen. */
-static mdldm_status square(mdldm__env *env, const mdldm_dataset *d, int64_t index, int64_t epoch, uint8_t *rgb,
-                           float *values, int *is_float, window *w)
+/* 1: items of this set are of float before they are resized, else bytes. */
+static int holds_float(const mdldm_dataset *d)
+{
+    return d->matrices != NULL || d->has_map;
+}
+
+/* Room for what square gives. */
+static size_t square_bytes(const mdldm_dataset *d)
+{
+    return (size_t)(d->resolution * d->resolution) * (holds_float(d) ? sizeof(float) : 3);
+}
+
+/* The resized item, not mirrored: out is float [side][side], or bytes [side][side][3]. *w: what was chosen. */
+static mdldm_status square(mdldm__env *env, const mdldm_dataset *d, int64_t index, int64_t epoch, void *out,
+                           window *w)
 {
     picture p;
     const int64_t side = d->resolution;
     MDLDM__TRY(fetch(env, d, index, &p));
     *w = choose_window(d, &p, index, epoch);
-    *is_float = p.values != NULL;
     mdldm_status status =
-        *is_float ? mdldm__resize_matrix(env, p.values, p.height, p.width, w->height, w->width, w->top, w->left,
-                                         side, side, values)
-                  : mdldm__resize_bilinear(env, p.rgb, p.height, p.width, w->height, w->width, w->top, w->left,
-                                           side, side, rgb);
+        holds_float(d) ? mdldm__resize_matrix(env, p.values, p.height, p.width, w->height, w->width, w->top,
+                                              w->left, side, side, out)
+                       : mdldm__resize_bilinear(env, p.rgb, p.height, p.width, w->height, w->width, w->top,
+                                                w->left, side, side, out);
     mdldm__free(env, p.owned);
     return status;
-}
-
-/* 1: items of this set are of float before they are resized. */
-static int holds_float(const mdldm_dataset *d)
-{
-    return d->matrices != NULL || d->has_map;
 }
 
 mdldm_status mdldm__dataset_item(mdldm__env *env, const mdldm_dataset *d, int64_t index, int64_t epoch,
                                  float *nhwc)
 {
     const int64_t side = d->resolution, channels = d->channels;
-    const size_t bytes = (size_t)(side * side) * (holds_float(d) ? sizeof(float) : 3);
-    void *work = mdldm__alloc(env, bytes);
+    void *work = mdldm__alloc(env, square_bytes(d));
     if (work == NULL)
         return mdldm__oom(env, "image");
-    int is_float = 0;
     window w;
-    mdldm_status status = square(env, d, index, epoch, work, work, &is_float, &w);
+    mdldm_status status = square(env, d, index, epoch, work, &w);
     if (status == MDLDM_OK) {
+        const float *values = holds_float(d) ? work : NULL;
+        const uint8_t *rgb = work;
         float table[256];
         mdldm__pixel_table(table);
         for (int64_t y = 0; y < side; y++)
@@ -152,7 +156,7 @@ mdldm_status mdldm__dataset_item(mdldm__env *env, const mdldm_dataset *d, int64_
                 const int64_t from = y * side + (w.mirror ? side - 1 - x : x);
                 float *to = nhwc + (y * side + x) * channels;
                 for (int64_t k = 0; k < channels; k++)
-                    to[k] = is_float ? ((const float *)work)[from] : table[((const uint8_t *)work)[3 * from + k]];
+                    to[k] = values != NULL ? values[from] : table[rgb[3 * from + k]];
             }
     }
     mdldm__free(env, work);
@@ -181,19 +185,19 @@ mdldm_status mdldm_dataset_read_rgb8(mdldm_context *ctx, const mdldm_dataset *d,
     mdldm__env *env = &ctx->env;
     size_t needed = 0;
     MDLDM__TRY(check_read(env, d, rgb, 3, capacity, &needed));
-    uint8_t *item = mdldm__alloc(env, needed); /* outputs stay untouched on error */
-    float *values = holds_float(d) ? mdldm__calloc(env, needed / 3, sizeof *values) : NULL;
-    int is_float = 0;
+    void *work = mdldm__alloc(env, square_bytes(d)); /* outputs stay untouched on error */
+    if (work == NULL)
+        return mdldm__oom(env, "image");
     window w;
-    mdldm_status status = item == NULL || (holds_float(d) && values == NULL)
-                              ? mdldm__oom(env, "image")
-                              : square(env, d, index, -1, item, values, &is_float, &w);
-    for (size_t i = 0; status == MDLDM_OK && is_float && i < needed / 3; i++)
-        memset(item + 3 * i, (int)lrintf(127.5f * (fminf(fmaxf(values[i], -1.0f), 1.0f) + 1.0f)), 3);
-    if (status == MDLDM_OK)
-        memcpy(rgb, item, needed);
-    mdldm__free(env, values);
-    mdldm__free(env, item);
+    mdldm_status status = square(env, d, index, -1, work, &w);
+    if (status == MDLDM_OK && holds_float(d)) {
+        const float *values = work;
+        for (size_t i = 0; i < needed / 3; i++)
+            memset(rgb + 3 * i, (int)lrintf(127.5f * (fminf(fmaxf(values[i], -1.0f), 1.0f) + 1.0f)), 3);
+    } else if (status == MDLDM_OK) {
+        memcpy(rgb, work, needed);
+    }
+    mdldm__free(env, work);
     return status;
 }
 
@@ -210,9 +214,10 @@ mdldm_status mdldm_dataset_read(mdldm_context *ctx, const mdldm_dataset *d, int6
     if (item == NULL)
         return mdldm__oom(env, "image");
     mdldm_status status = mdldm__dataset_item(env, d, index, -1, item);
-    const size_t area = (size_t)(d->resolution * d->resolution), channels = needed / area;
-    for (size_t i = 0; status == MDLDM_OK && i < needed; i++) /* NHWC -> NCHW */
-        pixels[i] = item[i % area * channels + i / area];
+    const size_t channels = (size_t)d->channels, area = needed / channels;
+    for (size_t k = 0; status == MDLDM_OK && k < channels; k++) /* NHWC -> NCHW */
+        for (size_t i = 0; i < area; i++)
+            pixels[k * area + i] = item[i * channels + k];
     mdldm__free(env, item);
     return status;
 }

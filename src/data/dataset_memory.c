@@ -78,56 +78,72 @@ static mdldm_status name_classes(mdldm__env *env, mdldm_dataset *d, const arrays
     return MDLDM_OK;
 }
 
-/* Entries class by class, in the caller's order within a class, at most max_samples of each. */
-static mdldm_status list(mdldm__env *env, mdldm_dataset *d, const arrays *a, int64_t max_samples)
+static mdldm_status add_entry(mdldm__env *env, mdldm_dataset *d, const arrays *a, int64_t i)
 {
-    const int64_t classes = a->labels != NULL ? d->source.class_count : 1;
-    for (int64_t k = 0; k < classes; k++) {
-        int64_t taken = 0;
-        for (int64_t i = 0; i < a->n && (max_samples == 0 || taken < max_samples); i++) {
-            if (a->labels != NULL && a->labels[i] != k)
-                continue;
-            char *name = a->labels != NULL
-                             ? mdldm__strprintf(&d->env, "%s/%lld", d->source.class_names[k], (long long)i)
-                             : mdldm__strprintf(&d->env, "%lld", (long long)i);
-            mdldm_status status = name != NULL ? mdldm__source_add(&d->source, name, i) : MDLDM_ERROR_OUT_OF_MEMORY;
-            mdldm__free(&d->env, name);
-            if (status != MDLDM_OK)
-                return mdldm__oom(env, "list of images");
-            d->source.entries[d->source.count - 1].label = a->labels != NULL ? k : -1;
-            taken++;
-        }
-    }
+    char *name = a->labels != NULL
+                     ? mdldm__strprintf(&d->env, "%s/%lld", d->source.class_names[a->labels[i]], (long long)i)
+                     : mdldm__strprintf(&d->env, "%lld", (long long)i);
+    mdldm_status status = name != NULL ? mdldm__source_add(&d->source, name, i) : MDLDM_ERROR_OUT_OF_MEMORY;
+    mdldm__free(&d->env, name);
+    if (status != MDLDM_OK)
+        return mdldm__oom(env, "list of images");
+    d->source.entries[d->source.count - 1].label = a->labels != NULL ? a->labels[i] : -1;
     return MDLDM_OK;
 }
 
-/* The caller's dB to [-1, 1] over the stated range, or that of the data. */
-static mdldm_status take_db(mdldm__env *env, mdldm_dataset *d, const arrays *a)
+/* order[n]: the images class by class, in the caller's order within a class. next: room for class_count + 1. */
+static void sort_by_label(const arrays *a, int64_t class_count, int64_t *next, int64_t *order)
 {
-    const size_t count = (size_t)a->n * (size_t)(a->height * a->width);
-    double highest = -HUGE_VAL;
-    for (size_t i = 0; i < count; i++) {
+    for (int64_t i = 0; a->labels != NULL && i < a->n; i++)
+        next[a->labels[i] + 1]++;
+    for (int64_t k = 0; k < class_count; k++)
+        next[k + 1] += next[k]; /* next[k]: where the next image of class k goes */
+    for (int64_t i = 0; i < a->n; i++)
+        order[a->labels != NULL ? next[a->labels[i]]++ : i] = i;
+}
+
+/* Entries in order of their labels, at most max_samples of each class. */
+static mdldm_status list(mdldm__env *env, mdldm_dataset *d, const arrays *a, int64_t max_samples)
+{
+    int64_t *next = mdldm__calloc(env, (size_t)d->source.class_count + 1, sizeof *next);
+    int64_t *order = mdldm__calloc(env, (size_t)a->n, sizeof *order);
+    mdldm_status status = next != NULL && order != NULL ? MDLDM_OK : mdldm__oom(env, "list of images");
+    if (status == MDLDM_OK)
+        sort_by_label(a, d->source.class_count, next, order);
+    int64_t taken = 0;
+    for (int64_t k = 0; status == MDLDM_OK && k < a->n; k++) {
+        const int first = k == 0 || (a->labels != NULL && a->labels[order[k]] != a->labels[order[k - 1]]);
+        taken = first ? 1 : taken + 1;
+        if (max_samples == 0 || taken <= max_samples)
+            status = add_entry(env, d, a, order[k]);
+    }
+    mdldm__free(env, next);
+    mdldm__free(env, order);
+    return status;
+}
+
+/* The caller's dB to [-1, 1] over the stated range, or that of the data. */
+static mdldm_status take_db(mdldm_context *ctx, mdldm_dataset *d, const arrays *a, const mdldm_options *options)
+{
+    mdldm__env *env = &ctx->env;
+    if (d->has_map)
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "colormap is %s, but matrices in dB have no colours; none is right",
+                            mdldm__option_string(options, "colormap"));
+    d->channels = 1; /* whatever image_mode says of pictures */
+    const size_t matrix = (size_t)(a->height * a->width), count = (size_t)a->n * matrix;
+    for (size_t i = 0; i < count; i++)
         if (isnan(a->db[i]) || a->db[i] == INFINITY)
-            return mdldm__error(env, MDLDM_ERROR_NUMERIC, "value %zu of matrix %zu is %g; dB are right",
-                                i % (size_t)(a->height * a->width), i / (size_t)(a->height * a->width),
-                                (double)a->db[i]);
-        highest = fmax(highest, (double)a->db[i]);
-    }
-    if (!d->has_db) {
-        if (!isfinite(highest))
-            return mdldm__error(env, MDLDM_ERROR_NUMERIC, "all values of the matrices are -inf dB");
-        d->ceiling_db = highest;
-        d->floor_db = highest - DEFAULT_RANGE;
-        d->has_db = 1;
-    }
+            return mdldm__error(env, MDLDM_ERROR_NUMERIC,
+                                "value %zu of matrix %zu is %g; a number of dB or -inf is right", i % matrix,
+                                i / matrix, (double)a->db[i]);
+    if (!d->has_db)
+        MDLDM__TRY(mdldm_db_range(ctx, a->db, count, DEFAULT_RANGE, &d->floor_db, &d->ceiling_db));
+    d->has_db = 1;
     d->matrices = mdldm__calloc(&d->env, count, sizeof *d->matrices);
     if (d->matrices == NULL)
         return mdldm__oom(env, "matrices");
-    for (size_t i = 0; i < count; i++) {
-        const double u = ((double)a->db[i] - d->floor_db) / (d->ceiling_db - d->floor_db);
-        d->matrices[i] = (float)(2.0 * fmin(fmax(u, 0.0), 1.0) - 1.0);
-    }
-    return MDLDM_OK;
+    return mdldm_db_to_pixels(ctx, a->db, count, d->floor_db, d->ceiling_db, d->matrices, count);
 }
 
 static mdldm_status fill(mdldm_context *ctx, mdldm_dataset *d, const arrays *a, const mdldm_options *options)
@@ -144,11 +160,8 @@ static mdldm_status fill(mdldm_context *ctx, mdldm_dataset *d, const arrays *a, 
     if (a->labels != NULL)
         MDLDM__TRY(name_classes(env, d, a));
     MDLDM__TRY(list(env, d, a, mdldm__option_int(options, "max_samples")));
-    if (a->db != NULL) {
-        d->channels = 1;
-        d->has_map = 0;
-        return take_db(env, d, a);
-    }
+    if (a->db != NULL)
+        return take_db(ctx, d, a, options);
     const size_t image = (size_t)(a->height * a->width) * 3;
     d->pictures = mdldm__calloc(&d->env, (size_t)a->n, image);
     if (d->pictures == NULL)

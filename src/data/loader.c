@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "data/thread.h"
+#include "util/thread.h"
 #include "util/rng.h"
 
 typedef struct slot {

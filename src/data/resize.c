@@ -44,7 +44,9 @@ int64_t mdldm__triangle_weights(int64_t in_size, int64_t out_size, int64_t i, do
         weights[k] = distance < 1.0 ? 1.0 - distance : 0.0;
         sum += weights[k];
     }
-    for (int64_t k = 0; sum != 0.0 && k < end - begin; k++)
+    while (end > begin + 1 && weights[end - begin - 1] == 0.0) /* 0 times -inf dB would be NaN */
+        end--;
+    for (int64_t k = 0; k < end - begin; k++)
         weights[k] /= sum;
     *start = begin;
     return end - begin;

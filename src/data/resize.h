@@ -13,7 +13,7 @@ mdldm_status mdldm__resize_bilinear(mdldm__env *env, const uint8_t *rgb, int64_t
                                     int64_t rows, int64_t columns, uint8_t *out);
 
 /* The antialiased triangle filter from in_size to out_size values: inputs that output i reads begin at *start;
- * their weights [mdldm__triangle_width at most] sum to 1. Returns their number. */
+ * their weights [mdldm__triangle_width at most] are above 0 and sum to 1. Returns their number. */
 int64_t mdldm__triangle_width(int64_t in_size, int64_t out_size);
 int64_t mdldm__triangle_weights(int64_t in_size, int64_t out_size, int64_t i, double *weights, int64_t *start);
 

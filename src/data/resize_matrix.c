@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Resizing a matrix of float, as Pillow does in mode F: products summed in double, float after each pass. */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "api/context.h"
@@ -11,6 +12,11 @@ mdldm_status mdldm__resize_matrix(mdldm__env *env, const float *in, int64_t heig
                                   int64_t columns, float *out)
 {
     assert(top >= 0 && left >= 0 && top + rows <= out_height && left + columns <= out_width);
+    if (height == out_height && width == out_width) {
+        for (int64_t y = 0; y < rows; y++)
+            memmove(out + y * columns, in + (top + y) * width + left, (size_t)columns * sizeof *out);
+        return MDLDM_OK;
+    }
     const int64_t across = mdldm__triangle_width(width, out_width), down = mdldm__triangle_width(height, out_height);
     double *weights = mdldm__calloc(env, (size_t)(across > down ? across : down), sizeof *weights);
     float *middle = mdldm__calloc(env, (size_t)height, (size_t)columns * sizeof *middle); /* [height][columns] */
@@ -67,7 +73,8 @@ mdldm_status mdldm_matrix_resize(mdldm_context *ctx, const float *matrix, int64_
         return mdldm__error(env, MDLDM_ERROR_CAPACITY, "%lld x %lld values do not fit an array of %zu",
                             (long long)out_rows, (long long)out_columns, capacity);
     for (int64_t i = 0; i < rows * columns; i++)
-        if (matrix[i] != matrix[i])
-            return mdldm__error(env, MDLDM_ERROR_NUMERIC, "value %lld of the matrix is NaN", (long long)i);
+        if (isnan(matrix[i]) || matrix[i] == INFINITY)
+            return mdldm__error(env, MDLDM_ERROR_NUMERIC, "value %lld of the matrix is %g; a number or -inf is right",
+                                (long long)i, (double)matrix[i]);
     return mdldm__resize_matrix(env, matrix, rows, columns, out_rows, out_columns, 0, 0, out_rows, out_columns, out);
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/choice.h"
+
 static const char *const class_names[] = {
     "DDPMScheduler", "DDIMScheduler",
     "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
@@ -132,20 +134,6 @@ const char *mdldm__prediction_type_name(int32_t prediction_type)
     return names[prediction_type];
 }
 
-/* Position of value among "a|b|c", or -1. */
-static int32_t choice_index(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (int32_t i = 0;; i++) {
-        size_t item = strcspn(choices, "|");
-        if (item == length && memcmp(choices, value, length) == 0)
-            return i;
-        if (choices[item] == '\0')
-            return -1;
-        choices += item + 1;
-    }
-}
-
 static int find_class(const char *name, mdldm__scheduler_kind *kind, int32_t *algorithm)
 {
     *algorithm = -1;
@@ -231,7 +219,7 @@ static mdldm_status parse_choice(mdldm__env *env, const struct key_rule *rule, c
     const char *text = json_string_value(value);
     if (text == NULL)
         return wrong_type(env, rule->key, "a string");
-    int32_t index = choice_index(choices, text);
+    int32_t index = mdldm__choice_index(choices, text);
     if (index < 0)
         return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
                             "scheduler config key '%s': '%s' is not supported by %s; one of %s would be",

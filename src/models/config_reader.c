@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/choice.h"
+
 static int listed_as_default(const json_t *config, const char *key)
 {
     const json_t *list = json_object_get(config, "_use_default_values");
@@ -145,20 +147,6 @@ double mdldm__config_double(mdldm__config_reader *r, const char *key, double fal
     return number;
 }
 
-/* Index of text in "a|b|c", or -1. */
-static int32_t choice_index(const char *choices, const char *text)
-{
-    size_t length = strlen(text);
-    int32_t index = 0;
-    for (const char *p = choices; *p != '\0'; index++) {
-        size_t word = strcspn(p, "|");
-        if (word == length && memcmp(p, text, length) == 0)
-            return index;
-        p += word + (p[word] == '|');
-    }
-    return -1;
-}
-
 int32_t mdldm__config_choice(mdldm__config_reader *r, const char *key, const char *choices,
                              int32_t fallback, int null_is_fallback)
 {
@@ -167,7 +155,7 @@ int32_t mdldm__config_choice(mdldm__config_reader *r, const char *key, const cha
     if (value == NULL && (!is_null || null_is_fallback))
         return fallback;
     const char *text = json_string_value(value);
-    int32_t index = text != NULL ? choice_index(choices, text) : -1;
+    int32_t index = text != NULL ? mdldm__choice_index(choices, text) : -1;
     if (index < 0) {
         mdldm__config_refuse(r, key, choices);
         return fallback;
@@ -216,7 +204,7 @@ void mdldm__config_choice_list(mdldm__config_reader *r, const char *key, const c
     }
     for (size_t i = 0; i < size; i++) {
         const char *text = json_string_value(json_array_get(value, i));
-        out[i] = text != NULL ? choice_index(choices, text) : -1;
+        out[i] = text != NULL ? mdldm__choice_index(choices, text) : -1;
         if (out[i] < 0) {
             if (r->status == MDLDM_OK)
                 r->status = mdldm__error(r->env, MDLDM_ERROR_UNSUPPORTED,

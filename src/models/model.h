@@ -70,7 +70,8 @@ struct mdldm_model {
     char *autoencoder_folder; /* "vqvae" or "vae" */
     /* What diffusers has no place for, kept in model_index.json under "_mdldm": */
     json_t *extra;     /* {"class_names":[...], "null_class":int|absent, "latent_mean":[..],
-                          "latent_std":[..], "resolution":int, "colormap":str, "training":{...}, "db_floor":real, "db_ceiling":real} */
+                          "latent_std":[..], "resolution":int, "training":{...}, of pictures of one channel
+                          "colormap":str, "db_floor":real, "db_ceiling":real} */
     struct mdldm__text *texts; /* strings handed out by queries; they live as long as the model */
 };
 

@@ -92,7 +92,10 @@ mdldm_status mdldm_db_range(mdldm_context *ctx, const float *db, size_t count, d
         highest = fmaxf(highest, db[i]);
     }
     if (highest == -INFINITY)
-        return mdldm__error(env, MDLDM_ERROR_NUMERIC, "mdldm_db_range: all %zu values are -inf dB", count);
+        return mdldm__error(env, MDLDM_ERROR_NUMERIC,
+                            "all %zu values are -inf dB; one number at least, or a floor and a ceiling of your own, "
+                            "is right",
+                            count);
     *ceiling_db = (double)highest;
     *floor_db = (double)highest - dynamic_range;
     return MDLDM_OK;

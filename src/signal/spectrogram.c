@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Short-time Fourier transform of complex samples, as a matrix in dB: the micro-Doppler spectrogram of
  * Chen, Li, Ho and Wechsler 2006. */
-#include <kissfft/kiss_fft.h>
 #include <math.h>
 #include <string.h>
 
 #include "api/context.h"
 #include "api/options_table.h"
+#include "signal/fft_library.h"
 #include "signal/signal.h"
+#include "util/choice.h"
 
 #define LEAST_POWER 1e-20 /* -200 dB: what is below counts as this */
 
@@ -18,27 +19,16 @@ typedef struct stft {
     mdldm__window window;
     mdldm__clutter clutter;
     int relative_to_peak;
-    void *fft;
+    mdldm__fft_library fft;
+    void *plan; /* of fft */
     float *taper;              /* [length] */
     kiss_fft_cpx *in, *out;    /* [rows] */
     float *filtered;           /* [count][2], NULL without clutter removal */
 } stft;
 
-/* Where among choices "a|b|c". */
-static int choice(const mdldm_options *options, const char *key)
+static int32_t choice(const mdldm_options *options, const char *key)
 {
-    const char *value = mdldm__option_string(options, key);
-    const size_t length = strlen(value);
-    int index = 0;
-    for (const char *p = mdldm_option_choices(mdldm_option_index(key)); *p != '\0'; p++, index++) {
-        const size_t next = strcspn(p, "|");
-        if (next == length && memcmp(p, value, length) == 0)
-            break;
-        p += next;
-        if (*p == '\0')
-            break;
-    }
-    return index;
+    return mdldm__choice_index(mdldm_option_choices(mdldm_option_index(key)), mdldm__option_string(options, key));
 }
 
 /* 1: 2, 3 and 5 are its only factors, so that kissfft needs no memory of its own. */
@@ -101,9 +91,10 @@ static mdldm_status reserve(stft *t, const float *iq, double *scale)
 {
     mdldm__env *env = t->env;
     size_t bytes = 0;
-    kiss_fft_alloc((int)t->rows, 0, NULL, &bytes);
+    MDLDM__TRY(mdldm__fft_open(env, &t->fft));
+    t->fft.plan((int)t->rows, 0, NULL, &bytes);
     void *memory = mdldm__alloc(env, bytes);
-    t->fft = memory;
+    t->plan = memory;
     t->taper = mdldm__alloc(env, (size_t)t->length * sizeof *t->taper);
     t->in = mdldm__calloc(env, (size_t)t->rows, sizeof *t->in);
     t->out = mdldm__calloc(env, (size_t)t->rows, sizeof *t->out);
@@ -111,7 +102,7 @@ static mdldm_status reserve(stft *t, const float *iq, double *scale)
     if (memory == NULL || t->taper == NULL || t->in == NULL || t->out == NULL ||
         (t->clutter != MDLDM__CLUTTER_NONE && t->filtered == NULL))
         return mdldm__oom(env, "spectrogram");
-    kiss_fft_alloc((int)t->rows, 0, memory, &bytes);
+    t->fft.plan((int)t->rows, 0, memory, &bytes);
     const double sum = mdldm__window_fill(t->window, t->beta, t->length, t->taper);
     *scale = 1.0 / (sum * sum);
     if (t->filtered != NULL) {
@@ -123,7 +114,8 @@ static mdldm_status reserve(stft *t, const float *iq, double *scale)
 
 static void release(stft *t)
 {
-    mdldm__free(t->env, t->fft);
+    mdldm__fft_close(&t->fft);
+    mdldm__free(t->env, t->plan);
     mdldm__free(t->env, t->taper);
     mdldm__free(t->env, t->in);
     mdldm__free(t->env, t->out);
@@ -140,7 +132,7 @@ static void transform(stft *t, const float *iq, double scale, float *db)
             t->in[i].r = frame[2 * i] * t->taper[i];
             t->in[i].i = frame[2 * i + 1] * t->taper[i];
         }
-        kiss_fft(t->fft, t->in, t->out);
+        t->fft.transform(t->plan, t->in, t->out);
         for (int64_t i = 0; i < t->rows; i++) {
             /* Row i holds frequency (rows - 1) / 2 - i in bins; negative ones follow after the positive. */
             const kiss_fft_cpx *x = &t->out[((t->rows - 1) / 2 - i + t->rows) % t->rows];

@@ -285,8 +285,10 @@ mdldm_status mdldm__checkpoint_load(mdldm_trainer *t, const char *folder)
         status = read_slot(t, parts[i].st, parts[i].prefix, parts[i].slot, 0);
     for (int i = 0; status == MDLDM_OK && i < count; i++)
         status = read_slot(t, parts[i].st, parts[i].prefix, parts[i].slot, 1);
-    if (status == MDLDM_OK)
+    if (status == MDLDM_OK) {
         t->global_step = step;
+        t->restart_data = 1;
+    }
     if (status == MDLDM_OK && t->stage->load != NULL)
         status = t->stage->load(t, &optimizer);
     mdldm__safetensors_close(&weights);

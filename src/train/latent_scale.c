@@ -60,11 +60,16 @@ mdldm_status mdldm__measure_latent_scale(mdldm_trainer *t)
                             "has collapsed; train again with a lower learning_rate",
                             deviation);
     }
+    json_t *extra = t->model->extra;
     const mdldm_dataset *d = t->dataset;
-    const int failed = json_object_set_new(t->model->extra, "latent_mean", means) != 0 ||
-                       json_object_set_new(t->model->extra, "latent_std", stds) != 0 ||
-                       (d->has_db && (json_object_set_new(t->model->extra, "db_floor", json_real(d->floor_db)) != 0 ||
-                                      json_object_set_new(t->model->extra, "db_ceiling", json_real(d->ceiling_db)) != 0));
+    int failed = json_object_set_new(extra, "latent_mean", means) != 0;
+    failed |= json_object_set_new(extra, "latent_std", stds) != 0;
+    if (d->has_db) {
+        failed |= json_object_set_new(extra, "db_floor", json_real(d->floor_db)) != 0;
+        failed |= json_object_set_new(extra, "db_ceiling", json_real(d->ceiling_db)) != 0;
+    }
+    if (d->has_map)
+        failed |= json_object_set_new(extra, "colormap", json_string(d->map_name)) != 0;
     if (failed || mdldm__component_set_scaling_factor(env, c, scale) != MDLDM_OK)
         return mdldm__oom(env, "latent statistics");
     mdldm__trainer_metric_set(t, "scaling_factor", scale);

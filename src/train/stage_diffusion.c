@@ -19,7 +19,6 @@ typedef struct unet_ids {
 } unet_ids;
 
 typedef struct diffusion_state {
-    mdldm__loader *loader;
     mdldm__latent_source source;
     mdldm__scheduler *scheduler;
     prediction predicts;
@@ -66,15 +65,6 @@ static mdldm_status compile(mdldm_trainer *t, diffusion_state *s, unet_ids *ids,
         mdldm__trainer_compile(t, &g, !training && t->options.use_ema ? MDLDM_PLAN_EMA : 0, plan);
     mdldm__graph_free(&g);
     return status;
-}
-
-static mdldm_status open_loader(mdldm_trainer *t, diffusion_state *s)
-{
-    mdldm__loader_free(s->loader);
-    s->loader = NULL;
-    return mdldm__loader_create(&t->ctx->env, t->dataset, t->train_items, t->train_count, t->options.batch,
-                                (uint64_t)t->options.seed, t->global_step * t->options.accumulation,
-                                s->source.cache != NULL ? 0 : (int32_t)t->options.workers, &s->loader);
 }
 
 /* The model's label of each class of the data: by name where the model has names. */
@@ -209,7 +199,8 @@ static mdldm_status prepare(mdldm_trainer *t)
     MDLDM__TRY(compile(t, s, &s->train, o->batch, 1, &t->train_plan));
     if (t->validation_count > 0)
         MDLDM__TRY(compile(t, s, &s->validation, o->eval_batch, 0, &t->validation_plan));
-    return open_loader(t, s);
+    t->loader_workers = s->source.cache != NULL ? 0 : (int32_t)t->options.workers;
+    return MDLDM_OK;
 }
 
 static void release(mdldm_trainer *t)
@@ -217,7 +208,6 @@ static void release(mdldm_trainer *t)
     diffusion_state *s = t->stage_state;
     if (s == NULL)
         return;
-    mdldm__loader_free(s->loader);
     mdldm__latent_source_close(&s->source);
     mdldm__scheduler_free(s->scheduler);
     void *const memory[] = {s->class_map, s->clean,      s->noise,     s->noisy, s->target, s->weight,
@@ -296,11 +286,7 @@ static mdldm_status micro(mdldm_trainer *t, int64_t index)
     diffusion_state *s = t->stage_state;
     const mdldm__train_options *o = &t->options;
     const uint64_t seed = (uint64_t)o->seed, item = (uint64_t)(t->global_step * o->accumulation + index);
-    if (t->restart_data) {
-        MDLDM__TRY(open_loader(t, s));
-        t->restart_data = 0;
-    }
-    MDLDM__TRY(mdldm__latent_source_next(&s->source, s->loader, o->batch, s->clean, s->labels));
+    MDLDM__TRY(mdldm__latent_source_next(&s->source, t->loader, o->batch, s->clean, s->labels));
     const uint32_t steps = (uint32_t)mdldm__scheduler_num_train_timesteps(s->scheduler);
     for (int64_t i = 0; i < o->batch; i++) {
         const uint64_t sample = item * (uint64_t)o->batch + (uint64_t)i; /* running number of the sample */
@@ -350,15 +336,8 @@ static mdldm_status validate(mdldm_trainer *t)
     return MDLDM_OK;
 }
 
-static mdldm_status load(mdldm_trainer *t, const mdldm__safetensors *st)
-{
-    (void)st;
-    return open_loader(t, t->stage_state);
-}
-
 const mdldm__stage_ops mdldm__stage_diffusion = {.name = "diffusion",
                                                  .prepare = prepare,
                                                  .micro = micro,
                                                  .validate = validate,
-                                                 .load = load,
                                                  .release = release};

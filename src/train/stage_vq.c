@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/runtime.h"
-#include "data/loader.h"
 #include "eval/image_metrics.h"
 #include "train/codebook.h"
 #include "train/data_fits.h"
@@ -21,7 +20,6 @@ typedef struct vq_graph {
 } vq_graph;
 
 typedef struct vq_state {
-    mdldm__loader *loader;
     mdldm__codebook codebook;
     int32_t codebook_param;
     int64_t resolution, side, width; /* pixels, latent cells per side, latent width */
@@ -96,15 +94,6 @@ static mdldm_status compile(mdldm_trainer *t, vq_state *s, vq_graph *ids, int64_
     return status;
 }
 
-static mdldm_status open_loader(mdldm_trainer *t, vq_state *s)
-{
-    mdldm__loader_free(s->loader);
-    s->loader = NULL;
-    return mdldm__loader_create(&t->ctx->env, t->dataset, t->train_items, t->train_count, t->options.batch,
-                                (uint64_t)t->options.seed, t->global_step * t->options.accumulation,
-                                (int32_t)t->options.workers, &s->loader);
-}
-
 static mdldm_status prepare(mdldm_trainer *t)
 {
     mdldm__env *env = &t->ctx->env;
@@ -147,7 +136,8 @@ static mdldm_status prepare(mdldm_trainer *t)
         MDLDM__TRY(compile(t, s, &s->validation, t->options.eval_batch, 0, &t->validation_plan));
     MDLDM__TRY(t->ctx->backend->store_read(t->store, s->codebook_param, MDLDM_SLOT_VALUE, s->codebook.values));
     mdldm__codebook_ema_reset(&s->codebook);
-    return open_loader(t, s);
+    t->loader_workers = (int32_t)t->options.workers;
+    return MDLDM_OK;
 }
 
 static void release(mdldm_trainer *t)
@@ -155,7 +145,6 @@ static void release(mdldm_trainer *t)
     vq_state *s = t->stage_state;
     if (s == NULL)
         return;
-    mdldm__loader_free(s->loader);
     mdldm__codebook_close(&s->codebook);
     mdldm__free(&t->env, s->images);
     mdldm__free(&t->env, s->rebuilt);
@@ -231,7 +220,7 @@ static mdldm_status start(mdldm_trainer *t)
         vq_losses losses;
         status = mdldm__progress(env, "codebook", i, batches);
         if (status == MDLDM_OK)
-            status = mdldm__loader_next(env, s->loader, s->images, NULL, NULL);
+            status = mdldm__loader_next(env, t->loader, s->images, NULL, NULL);
         if (status == MDLDM_OK)
             status = run(t, s, &s->train, t->train_plan, 0, 1, &losses);
         for (int64_t p = 0; status == MDLDM_OK && p < per_batch; p++, seen++)
@@ -253,18 +242,14 @@ static mdldm_status start(mdldm_trainer *t)
                                                 s->codebook.values));
     mdldm__log(env, 2, "codebook started at %lld k-means centres of %lld latents", (long long)s->codebook.size,
                (long long)filled);
-    return open_loader(t, s);
+    return MDLDM_OK;
 }
 
 static mdldm_status micro(mdldm_trainer *t, int64_t index)
 {
     vq_state *s = t->stage_state;
     const mdldm__train_options *o = &t->options;
-    if (t->restart_data) {
-        MDLDM__TRY(open_loader(t, s));
-        t->restart_data = 0;
-    }
-    MDLDM__TRY(mdldm__loader_next(&t->ctx->env, s->loader, s->images, NULL, NULL));
+    MDLDM__TRY(mdldm__loader_next(&t->ctx->env, t->loader, s->images, NULL, NULL));
     vq_losses l;
     MDLDM__TRY(run(t, s, &s->train, t->train_plan, index, 1, &l));
     const double codebook = o->codebook_weight * (o->legacy_beta ? o->commitment_beta : 1.0);
@@ -412,7 +397,7 @@ static mdldm_status load(mdldm_trainer *t, const mdldm__safetensors *st)
     MDLDM__TRY(load_array(t, st, "codebook.sums", MDLDM_F32, cb->sums,
                           (size_t)(cb->size * cb->width) * sizeof *cb->sums));
     MDLDM__TRY(load_array(t, st, "codebook.age", MDLDM_I32, cb->age, (size_t)cb->size * sizeof *cb->age));
-    return open_loader(t, s);
+    return MDLDM_OK;
 }
 
 const mdldm__stage_ops mdldm__stage_vq = {.name = "autoencoder",

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "api/runtime.h"
-#include "data/loader.h"
 #include "train/ema_decay.h"
 #include "train/lr_schedule.h"
 
@@ -43,6 +42,7 @@ void mdldm_trainer_free(mdldm_trainer *t)
     mdldm_context *ctx = t->ctx;
     if (t->stage != NULL)
         t->stage->release(t);
+    mdldm__loader_free(t->loader);
     if (t->store != NULL)
         mdldm__runtime_enter(ctx); /* another thread may be closing plans of this device */
     if (t->train_plan != NULL)
@@ -62,6 +62,17 @@ void mdldm_trainer_free(mdldm_trainer *t)
     mdldm__free(&env, t);
     ctx->pins--;
     mdldm__context_release(ctx);
+}
+
+static mdldm_status open_loader(mdldm_trainer *t)
+{
+    mdldm__loader_free(t->loader);
+    t->loader = NULL;
+    MDLDM__TRY(mdldm__loader_create(&t->ctx->env, t->dataset, t->train_items, t->train_count, t->options.batch,
+                                    (uint64_t)t->options.seed, t->global_step * t->options.accumulation,
+                                    t->loader_workers, &t->loader));
+    t->restart_data = 0;
+    return MDLDM_OK;
 }
 
 /* An output folder that holds a run already is not written into unless the caller says so. */
@@ -139,11 +150,13 @@ static mdldm_status open_trainer(mdldm_trainer *t, mdldm_dataset *d, const mdldm
     t->steps_per_epoch = (t->train_count + per_step - 1) / per_step;
     t->total_steps = t->options.max_steps > 0 ? t->options.max_steps : t->options.epochs * t->steps_per_epoch;
     MDLDM__TRY(t->stage->prepare(t));
+    MDLDM__TRY(open_loader(t));
     if (t->options.resume[0] != '\0')
         return resume(t);
     /* The old run goes only now that the new one is known to work. */
     if (t->options.overwrite && t->options.output_dir[0] != '\0')
         MDLDM__TRY(mdldm__checkpoint_remove_all(env, t->options.output_dir));
+    t->restart_data = t->stage->start != NULL; /* it may have looked at the first batches */
     return t->stage->start != NULL ? t->stage->start(t) : MDLDM_OK;
 }
 
@@ -237,6 +250,8 @@ mdldm_status mdldm_trainer_step(mdldm_context *ctx, mdldm_trainer *t)
     MDLDM__TRY(enter(ctx, t));
     mdldm_status status = mdldm__progress(&ctx->env, "train", t->global_step, t->total_steps);
     t->sum_count = 0;
+    if (status == MDLDM_OK && t->restart_data)
+        status = open_loader(t);
     for (int64_t i = 0; status == MDLDM_OK && i < t->options.accumulation; i++)
         status = t->stage->micro(t, i);
     if (status == MDLDM_OK)

@@ -8,6 +8,7 @@
 #define MDLDM_TRAIN_TRAINER_H
 
 #include "api/context.h"
+#include "data/loader.h"
 #include "models/model.h"
 #include "train/train_options.h"
 
@@ -20,7 +21,7 @@ typedef struct mdldm__metric {
 
 typedef struct mdldm__stage_ops {
     const char *name;      /* "autoencoder", "diffusion": in checkpoints */
-    /* Builds graphs and plans, opens data; the store is bound. */
+    /* Builds graphs and plans; the store is bound. */
     mdldm_status (*prepare)(mdldm_trainer *t);
     /* Before the first step of a fresh run (k-means); may be NULL. */
     mdldm_status (*start)(mdldm_trainer *t);
@@ -51,7 +52,9 @@ struct mdldm_trainer {
     int64_t *train_items, *validation_items;
     int64_t train_count, validation_count;
     int64_t global_step, total_steps, steps_per_epoch;
-    int32_t restart_data; /* the last step failed half way: its batches come again */
+    mdldm__loader *loader; /* of the training images, from the batches of global_step on */
+    int32_t loader_workers; /* set by prepare */
+    int32_t restart_data;   /* the loader stands elsewhere, since a step failed half way or a run was resumed */
     mdldm__metric metrics[MDLDM__MAX_METRICS];
     int32_t metric_count;
     mdldm__metric sums[MDLDM__MAX_METRICS]; /* of the step under way */

@@ -8,36 +8,27 @@ lib=${MDLDM_LIB:-lib/libmdldm.so.0}
 build=$(dirname "${MDLDM_BACKEND_DIR:-$PWD/build/backends}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-verdict() { # verdict NAME COMMAND...
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1)) && echo "ok $name"
-    else
-        failed=$((failed + 1)) && echo "not ok $name" && head -n 20 "$work/log"
-    fi
-}
+. tests/support/checks.sh
 
 version=$(sed -n 's/^VERSION := //p' Makefile)
 header() { awk '/^#define MDLDM_VERSION_(MAJOR|MINOR|PATCH) / {v = v s $3; s = "."} END {print v}' include/mdldm/mdldm.h; }
 same() { [ "$1" = "$2" ] || { echo "Makefile: $1, here: $2"; return 1; }; }
-verdict "the header's version" same "$version" "$(header)"
-verdict "debian/changelog's version" same "$version" "$(sed -n '1s/.*(\(.*\)-[^-]*).*/\1/p' debian/changelog)"
-verdict "the Python package's version" same "$version" "$(sed -n 's/^version = "\(.*\)"/\1/p' bindings/python/pyproject.toml)"
-verdict "CHANGELOG.md has the version" grep -q "^## \[.*${version//./\\.}" CHANGELOG.md
+check "the header's version" same "$version" "$(header)"
+check "debian/changelog's version" same "$version" "$(sed -n '1s/.*(\(.*\)-[^-]*).*/\1/p' debian/changelog)"
+check "the Python package's version" same "$version" "$(sed -n 's/^version = "\(.*\)"/\1/p' bindings/python/pyproject.toml)"
+check "CHANGELOG.md has the version" grep -q "^## \[.*${version//./\\.}" CHANGELOG.md
 
 symbols() {
     make -s -f debian/rules SYMBOLS="$work/symbols" "$work/symbols" &&
         dpkg-gensymbols -plibmdldm0 -e"$lib" -I"$work/symbols" -v"$version" -c4 -O"$work/found" &&
         [ "$(grep -c '^ mdldm_' "$work/symbols")" -eq "$(awk '!/^#/ && NF' lib/symbols-in-versions | wc -l)" ]
 }
-verdict "the symbols file is that of the library" symbols
+check "the symbols file is that of the library" symbols
 unlisted_symbol() { # is seen
     sed -i '/^ mdldm_version@/d' "$work/symbols"
     ! dpkg-gensymbols -plibmdldm0 -e"$lib" -I"$work/symbols" -v"$version" -c4 -O"$work/found"
 }
-verdict "a symbol that is not in the list is seen" unlisted_symbol
+check "a symbol that is not in the list is seen" unlisted_symbol
 
 libraries() { .ci/deps --list | grep -E '^(lib.*|zlib1g)-dev$' | grep -v -e cmocka; }
 depends() { # depends PACKAGE FIELD: names in that field
@@ -45,7 +36,7 @@ depends() { # depends PACKAGE FIELD: names in that field
         on' debian/control | tr ',' '\n' | sed 's/^[A-Za-z-]*://; s/(.*//; s/ //g' | grep . | sort
 }
 build_depends() { comm -23 <(libraries | sort) <(depends mdldm Build-Depends) | { ! grep .; }; }
-verdict "what .ci/deps builds with is in Build-Depends" build_depends
+check "what .ci/deps builds with is in Build-Depends" build_depends
 linked() { # -lpng -> the package of libpng.so
     for l in $(sed -n 's/^CORE_LIBS := //p' Makefile | tr ' ' '\n' | sed -n 's/^-l//p' | grep -vx -e m -e dl -e pthread); do
         dpkg -S "$(gcc -print-file-name="lib$l.so")" 2>/dev/null ||
@@ -53,14 +44,14 @@ linked() { # -lpng -> the package of libpng.so
     done | sed 's/:.*//' | sort -u
 }
 static_depends() { comm -23 <(linked) <(depends libmdldm-dev Depends) | { ! grep .; }; }
-verdict "libmdldm-dev brings what the static library is linked with" static_depends
+check "libmdldm-dev brings what the static library is linked with" static_depends
 
 multiarch=usr/lib/x86_64-linux-gnu
 installs() {
-    make -s install DESTDIR="$work/root" PREFIX=/usr LIBDIR=/$multiarch INSTALL_BUILD="$build" INSTALL_LIBOUT="$(dirname "$lib")" &&
+    make -s install-files DESTDIR="$work/root" PREFIX=/usr LIBDIR=/$multiarch INSTALL_BUILD="$build" INSTALL_LIBOUT="$(dirname "$lib")" &&
         (cd "$work/root" && find . -type f -o -type l | sed 's/^\.\///' | sort) >"$work/files" && [ "$(wc -l <"$work/files")" -gt 15 ]
 }
-verdict "make install" installs
+check "make install-files" installs
 shopt -s nullglob
 for list in debian/*.install; do
     while read -r pattern target; do
@@ -77,6 +68,5 @@ for list in debian/*.install; do
     done <"$list"
 done | sort >"$work/claimed"
 claimed_once() { diff "$work/files" "$work/claimed"; }
-verdict "each installed file is in one package (< in none, > twice or not there)" claimed_once
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+check "each installed file is in one package (< in none, > twice or not there)" claimed_once
+checks_end

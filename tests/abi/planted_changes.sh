@@ -82,6 +82,7 @@ if [ -f "${lib%.so.0}.a" ]; then
     mkdir -p "$work/kept"
     cp "$work/real.so" "$work/kept/libmdldm.so.0"
     status=0
+    : >"$work/log" # what abidiff said of mdldm_version is not this program's
     gcc -std=gnu11 -Iinclude tests/abi/release/*.c "$lib" -lm -o "$work/caller" &&
         LD_LIBRARY_PATH=$work/kept "$work/caller" "$work" >"$work/log" 2>&1 || status=$?
     grep -q "mdldm_version" "$work/log" || status=0

@@ -14,7 +14,7 @@ lib=$(realpath "${MDLDM_LIB:-lib/libmdldm.so.0}")
 here=tests/abi/release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. tests/support/checks.sh
 export OMP_WAIT_POLICY=passive
 compile() { # compile OUTPUT SOURCE-FOLDER HEADERS FLAG...
     local output=$1 sources=$2 headers=$3
@@ -36,11 +36,6 @@ judge() { # judge NAME BINARY EXPECTED
         echo "not ok $1: status $status (< as it was, > now)"
         cat "$work/err" "$work/diff" 2>/dev/null | head -n 20
     fi
-}
-verdict() { # verdict NAME COMMAND...
-    local name=$1
-    shift
-    if "$@"; then passed=$((passed + 1)) && echo "ok $name"; else failed=$((failed + 1)) && echo "not ok $name"; fi
 }
 
 case ${1:-} in
@@ -68,14 +63,14 @@ if compile "$work/caller" $here include -Werror; then
     tells_all() { diff <(exported) "$work/told"; }
     sed -n 's/^\(mdldm_[a-z0-9_]*\) -> .*/\1/p' $here/expected | sort -u >"$work/told"
     if [ "${1:-}" = --complete ]; then
-        verdict "it calls every function (else see $here/caller.h)" calls_all
-        verdict "it says something about every function" tells_all
+        check "it calls every function (else see $here/caller.h)" calls_all
+        check "it says something about every function" tells_all
     else
         echo "not called yet:" $(comm -23 <(exported) "$work/called")
     fi
     # A caller shouts what it finds wrong.
     all_well() { ! grep -E -- '-> .*\b[A-Z]{4,}\b' $here/expected | grep -v '\bNULL\b'; }
-    verdict "nothing is wrong in what is expected" all_well
+    check "nothing is wrong in what is expected" all_well
 else
     failed=1
     echo "not ok: $here/*.c do not compile"
@@ -93,5 +88,4 @@ for kept in $here/[0-9]*/; do
         echo "not ok: the sources of $version do not compile any more"
     fi
 done
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+checks_end

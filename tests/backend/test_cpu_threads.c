@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -244,45 +246,80 @@ static void host_settings_come_back(void **state)
     dlclose(o.library);
 }
 
+/* The first thread of the host's region opens devices and runs on them: one of several threads has its own, one of a
+ * single thread works right there. */
 typedef struct inside {
     int turn;
-    mdldm_status status;
-    char sentence[1024];
+    uint64_t several, one;
 } inside;
 
-/* The first thread of the host's region opens a device and runs on it. */
 static void call_from_region(void *data)
 {
     inside *in = data;
     if (__atomic_fetch_add(&in->turn, 1, __ATOMIC_RELAXED) != 0)
         return;
-    test_host host;
-    test_host_init(&host, NULL);
-    mdldm_device *device = NULL;
-    mdldm_plan *plan = NULL;
-    const mdldm_graph_tensor tensors[2] = {
-        {MDLDM_F32, MDLDM_ROLE_INPUT, 0, -1, {1, 1, 1, 4}, "x"},
-        {MDLDM_F32, MDLDM_ROLE_ACTIVATION, MDLDM_TENSOR_OUTPUT, -1, {1, 1, 1, 4}, "y"}};
-    const mdldm_graph_op op = {.kind = MDLDM_OP_SILU, .in = {0}, .out = {1}, .name = "silu"};
-    const mdldm_graph_desc graph = {sizeof graph, 2, 1, tensors, &op};
-    in->status = backend->device_open(&host.host, "", 2, &device);
-    if (in->status == MDLDM_OK)
-        in->status = backend->plan_compile(device, NULL, &graph, 0, &plan);
-    memcpy(in->sentence, host.error, sizeof in->sentence);
-    backend->plan_close(plan);
-    backend->device_close(device);
+    in->several = results(2);
+    in->one = results(1);
 }
 
-static void inside_a_region_it_refuses(void **state)
+static void inside_a_region_it_works(void **state)
 {
     (void)state;
     openmp o;
     if (!open_openmp(&o))
         skip();
     inside in = {0};
+    const uint64_t expected = results(2);
     o.parallel(call_from_region, &in, 2, 0);
-    assert_int_equal(in.status, MDLDM_ERROR_UNSUPPORTED);
-    assert_non_null(strstr(in.sentence, "parallel region"));
+    assert_true(in.several == expected);
+    assert_true(in.one == expected);
+    dlclose(o.library);
+}
+
+/* Threads of this process, once there are no more than `most`: one that was joined may be listed a moment longer. */
+static int tasks(int most)
+{
+    int n = 0;
+    for (int wait = 0; wait < 500; wait++) {
+        DIR *d = opendir("/proc/self/task");
+        assert_non_null(d);
+        n = 0;
+        for (struct dirent *e; (e = readdir(d)) != NULL;)
+            n += e->d_name[0] != '.';
+        closedir(d);
+        if (n <= most)
+            break;
+        usleep(2000);
+    }
+    return n;
+}
+
+/* While the host's own team waits for its next region; one thread needs no other. */
+static void closing_leaves_no_thread(void **state)
+{
+    (void)state;
+    openmp o;
+    if (!open_openmp(&o))
+        skip();
+    int count = 0;
+    o.parallel(count_thread, &count, 3, 0);
+    assert_int_equal(count, 3);
+    const int before = tasks(3);
+    assert_int_equal(before, 3);
+    for (int32_t threads = 1; threads <= 6; threads++) {
+        test_host host;
+        test_host_init(&host, NULL);
+        mdldm_device *device = NULL;
+        assert_int_equal(backend->device_open(&host.host, "", threads, &device), MDLDM_OK);
+        const int open = before + (threads > 1 ? threads : 0);
+        assert_int_equal(tasks(open), open);
+        backend->device_close(device);
+        assert_int_equal(tasks(before), before);
+    }
+    count = 0;
+    o.parallel(count_thread, &count, 3, 0);
+    assert_int_equal(count, 3);
+    assert_int_equal(tasks(before), before);
     dlclose(o.library);
 }
 
@@ -346,6 +383,40 @@ static int run_as_child(void)
                : 1;
 }
 
+/* A system that gives no more threads: pthread_create of this program stands before the C library's. */
+static int threads_left = -1; /* -1: as many as one likes */
+
+__attribute__((visibility("default"))) int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                                                          void *(*body)(void *), void *argument)
+{
+    static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (real == NULL)
+        find(RTLD_NEXT, "pthread_create", &real);
+    if (threads_left == 0)
+        return EAGAIN;
+    threads_left -= threads_left > 0;
+    return real(thread, attr, body, argument);
+}
+
+static void too_few_threads_are_an_error(void **state)
+{
+    (void)state;
+    const int before = tasks(1);
+    for (int left = 0; left <= 4; left++) { /* at 4 the rehearsal succeeds, and the start behind it fails */
+        test_host host;
+        test_host_init(&host, NULL);
+        mdldm_device *device = (mdldm_device *)&host;
+        threads_left = left;
+        const mdldm_status status = backend->device_open(&host.host, "", 4, &device);
+        threads_left = -1;
+        assert_int_equal(status, MDLDM_ERROR_OUT_OF_MEMORY);
+        assert_non_null(strstr(host.error, "cannot start 4 threads: Resource temporarily unavailable"));
+        assert_null(device);
+        assert_int_equal(tasks(before), before);
+        assert_int_equal(host.own.live, 0);
+    }
+}
+
 static void environments_do_not_matter(void **state)
 {
     (void)state;
@@ -380,9 +451,10 @@ int main(int argc, char **argv)
         return run_as_child();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_give_the_same_bits),   cmocka_unit_test(host_settings_come_back),
-        cmocka_unit_test(inside_a_region_it_refuses),   cmocka_unit_test(threads_of_the_host_may_call),
+        cmocka_unit_test(inside_a_region_it_works),   cmocka_unit_test(threads_of_the_host_may_call),
         cmocka_unit_test(environments_do_not_matter),
-        cmocka_unit_test(attention_gives_the_same_bits),
+        cmocka_unit_test(attention_gives_the_same_bits), cmocka_unit_test(closing_leaves_no_thread),
+        cmocka_unit_test(too_few_threads_are_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

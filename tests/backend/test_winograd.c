@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Convolutions forced to Winograd's method, with tiles of 2x2 and 4x4, and kept from it: every case with
  * a convolution against the reference backend, forward and backward, and with one thread against two.
+ * Eight-bit ones too: there the reference sums integers and Winograd's products are of bf16.
  * Behind an UPSAMPLE2 both forced sizes are the same method, of nine products for four pixels. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,7 @@
 #include "../support/backend_list.h"
 #include "../support/op_session.h"
 
-enum { METHODS = 3, MAX_TESTS = 512, TRAIN = MDLDM_STORE_TRAIN };
+enum { METHODS = 3, MAX_TESTS = 1024, TRAIN = MDLDM_STORE_TRAIN };
 
 /* Largest error allowed, relative to the largest value of each output; a run prints the observed ones. For
  * the cpu backend with AVX-512 those are: direct 1.6e-6, 1.3e-2 (f32, bf16); F(2x2) 1.6e-6, 2.5e-2;
@@ -39,7 +40,7 @@ typedef struct winograd_case {
 } winograd_case;
 
 static winograd_case cases[MAX_TESTS];
-static struct CMUnitTest tests[MAX_TESTS + 3 * MOST_BACKENDS];
+static struct CMUnitTest tests[MAX_TESTS + 4 * MOST_BACKENDS];
 static double observed[METHODS][2];
 
 static void run(op_session *s, const mdldm_backend *backend, int index, int32_t threads, int32_t flags)
@@ -84,6 +85,24 @@ static void flags_choose(void **state)
     }
     for (int method = 0; method < METHODS; method++)
         op_session_close(&s[method]);
+}
+
+/* Eight-bit convolutions go by Winograd's methods where bf16 is multiplied and comes out; else the sums are exact. */
+static void eight_bits_choose(void **state)
+{
+    int able = __builtin_cpu_supports("avx512bf16") && getenv("ONEDNN_MAX_CPU_ISA") == NULL;
+    for (int act = MDLDM_F32; act <= MDLDM_BF16; act++) {
+        int index = op_case_find("q8 conv 3x3", act), differ = able && act == MDLDM_BF16;
+        op_session s[METHODS];
+        for (int method = 0; method < METHODS; method++)
+            run(&s[method], *state, index, 1, methods[method].flag);
+        for (int method = 0; method < METHODS; method++) {
+            const op_read *a = &s[method].c.reads[0], *b = &s[(method + 1) % METHODS].c.reads[0];
+            assert_int_equal(memcmp(a->values, b->values, (size_t)a->count * sizeof(float)) != 0, differ);
+        }
+        for (int method = 0; method < METHODS; method++)
+            op_session_close(&s[method]);
+    }
 }
 
 /* Behind UPSAMPLE2 the enlarged map is never made, unless Winograd's methods are forbidden. */
@@ -200,9 +219,11 @@ static size_t add_tests(const mdldm_backend *backend, size_t count)
         op_family family;
         int32_t act;
         const char *name = op_case_name(i, &family, &act);
-        if (family != OP_FAMILY_CONV && family != OP_FAMILY_BLOCK)
+        int q8 = family == OP_FAMILY_Q8 || (family == OP_FAMILY_Q8_BLOCK && act == MDLDM_BF16);
+        if (family != OP_FAMILY_CONV && family != OP_FAMILY_BLOCK && !q8)
             continue;
-        for (int method = 0; method < METHODS && count < MAX_TESTS; method++) {
+        for (int method = 0; method < METHODS; method++) {
+            assert_true(count < MAX_TESTS);
             winograd_case *wc = &cases[count];
             *wc = (winograd_case){.backend = backend, .index = i, .method = method};
             snprintf(wc->name, sizeof wc->name, "%s: %s, %s, %s", backend->name, name,
@@ -217,6 +238,9 @@ static size_t add_tests(const mdldm_backend *backend, size_t count)
     if (strcmp(backend->name, "cpu") == 0) {
         tests[count++] = (struct CMUnitTest){.name = "the plan's flags choose",
                                              .test_func = flags_choose,
+                                             .initial_state = (void *)(uintptr_t)backend};
+        tests[count++] = (struct CMUnitTest){.name = "eight bits: the plan's flags choose",
+                                             .test_func = eight_bits_choose,
                                              .initial_state = (void *)(uintptr_t)backend};
         tests[count++] = (struct CMUnitTest){.name = "upsampling is folded",
                                              .test_func = upsampling_is_folded,

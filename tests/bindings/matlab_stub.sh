@@ -7,19 +7,7 @@ cd "$(dirname "$0")/../.." || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 warnings="-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wformat=2 -Werror"
-passed=0 failed=0
-
-check() {
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok $((passed + failed)) - $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $((passed + failed)) - $name"
-    fi
-}
+. tests/support/checks.sh
 
 compile() { # COMPILER INCLUDE-FLAGS...
     local compiler=$1 f
@@ -40,5 +28,4 @@ if command -v clang >/dev/null; then
 fi
 check "it compiles against Octave's header" compile gcc -isystem "$octave"
 check "it includes the library's public header only" public_only
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+checks_end

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../support/golden.h"
+#include "../support/options_text.h"
 
 static const golden_run run = {"signal", NULL, "f32"};
 static golden g;
@@ -52,21 +53,6 @@ static const stft_case CASES[] = {
     {"rectangular", "window=rectangular win_length=45 hop_length=45 n_fft=45 clutter_removal=highpass"},
 };
 
-static mdldm_options *options_of(const char *text)
-{
-    mdldm_options *o;
-    char copy[256], *rest = copy;
-    snprintf(copy, sizeof copy, "%s", text);
-    assert_int_equal(mdldm_options_create(ctx, &o), MDLDM_OK);
-    for (char *pair = strtok_r(copy, " ", &rest); pair != NULL; pair = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(pair, '=');
-        *value++ = '\0';
-        if (mdldm_options_parse(ctx, o, pair, value) != MDLDM_OK)
-            fail_msg("%s", mdldm_context_error(ctx));
-    }
-    return o;
-}
-
 static void spectrograms_are_scipys(void **state)
 {
     (void)state;
@@ -78,7 +64,7 @@ static void spectrograms_are_scipys(void **state)
         const mdldm__st_tensor *db = part(c->name, "db");
         const float *expected = db->data, *frequency = part(c->name, "frequency")->data,
                     *time = part(c->name, "time")->data;
-        mdldm_options *o = options_of(c->options);
+        mdldm_options *o = options_from_text(ctx, c->options);
         int64_t rows = 0, columns = 0;
         golden_ok(&g, mdldm_spectrogram(ctx, NULL, count, rate, o, NULL, 0, &rows, &columns), c->name);
         assert_int_equal(rows, db->dims[0]);
@@ -156,7 +142,7 @@ static void grey_is_pils(void **state)
     const mdldm__st_tensor *rgb = golden_tensor(&g, "luma.rgb");
     const uint8_t *resized = golden_tensor(&g, "luma.resized")->data, *grey = golden_tensor(&g, "luma.grey")->data;
     const int64_t height = rgb->dims[0], width = rgb->dims[1];
-    mdldm_options *o = options_of("image_mode=L resolution=16 colormap=none");
+    mdldm_options *o = options_from_text(ctx, "image_mode=L resolution=16 colormap=none");
     mdldm_dataset *d = NULL;
     uint8_t got[16 * 16 * 3], whole[20 * 33 * 3];
     golden_ok(&g, mdldm_dataset_from_rgb8(ctx, rgb->data, 1, height, width, NULL, NULL, o, &d), "from_rgb8");

@@ -12,19 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=/opt/mdldm libdir=/opt/mdldm/lib/arch
 root=$work/root
-passed=0 failed=0
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-        echo "ok $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $name"
-        tail -n 15 "$work/log" | sed 's/^/# /'
-    fi
-}
+. tests/support/checks.sh
 place() { # place TARGET ROOT
     make --no-print-directory "$1" INSTALL_BUILD="$build" INSTALL_LIBOUT="$lib" PREFIX=$prefix LIBDIR=$libdir DESTDIR="$2"
 }
@@ -83,5 +71,4 @@ wanted='requested version "1.0"' check "CMake refuses another version" refused c
 wanted='no component python' check "CMake refuses another component" refused c5 "-DPARTS=COMPONENTS;python"
 uninstalls() { place uninstall "$root" && [ -z "$(find "$root" -type f -o -type l)" ]; }
 check "uninstall leaves no file" uninstalls
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+checks_end

@@ -25,8 +25,9 @@ from golden_common import randomise, round_weights, save_model  # noqa: E402
 import check_training  # noqa: E402
 from library import Library  # noqa: E402
 
-# Of pixels in [-1, 1], and of the largest latent; an 8-bit step is 8e-3. Observed: 5e-6, at full size 2.5e-5.
-TOLERANCE = 2e-4
+# Of pixels in [-1, 1], and of the largest latent; an 8-bit step is 8e-3. Observed: 3.9e-6 (AVX2; AVX-512 2.7e-6,
+# SSE 3.1e-6, reference 2.5e-6); decoding at full size 7.1e-6.
+TOLERANCE, FULL_SIZE = 1.5e-5, 2.8e-5
 failures = []
 
 
@@ -36,7 +37,7 @@ def report(what, got, want, tolerance=TOLERANCE):
     if got.shape == want.shape:
         difference = np.abs(got - want).max() / max(1.0, np.abs(want).max())
     good = difference <= tolerance
-    print(f"  {what}: largest difference {difference:.1e} (tolerance {tolerance:.0e}){'' if good else '  FAILED'}")
+    print(f"  {what}: largest difference {difference:.1e} (tolerance {tolerance:.1e}){'' if good else '  FAILED'}")
     if not good:
         failures.append(what)
 
@@ -81,7 +82,7 @@ def denoise(unet, scheduler, latent, steps, labels, ddpm, guidance=1.0):
 
 
 @torch.no_grad()
-def compare_autoencoder(lib, model, peer, resolution):
+def compare_autoencoder(lib, model, peer, resolution, tolerance=TOLERANCE):
     scale, shift = peer.config.scaling_factor, getattr(peer.config, "shift_factor", None) or 0.0
     pixels = torch.rand((2, peer.config.in_channels, resolution, resolution),
                         generator=torch.Generator().manual_seed(7)) * 2 - 1
@@ -91,10 +92,10 @@ def compare_autoencoder(lib, model, peer, resolution):
     else:
         latent = peer.encode(pixels).latent_dist.mode()
     scaled = ((latent - shift) * scale).numpy()
-    report("encode", lib.encode(model, pixels.numpy()), scaled)
+    report("encode", lib.encode(model, pixels.numpy()), scaled, tolerance)
     if isinstance(peer, VQModel):
         report_equal("codes", lib.codes(model, scaled), codes)
-    report("decode", lib.decode(model, scaled), peer.decode(latent).sample.numpy())
+    report("decode", lib.decode(model, scaled), peer.decode(latent).sample.numpy(), tolerance)
 
 
 @torch.no_grad()
@@ -271,7 +272,7 @@ def full_size(lib, work):
         part.save_pretrained(folder)
         model = lib.load(folder)
         if part is vqvae:
-            compare_autoencoder(lib, model, part, 256)
+            compare_autoencoder(lib, model, part, 256, FULL_SIZE)
         else:
             compare_unet(lib, model, part, 64, None)
         lib.free_model(model)

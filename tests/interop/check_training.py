@@ -13,6 +13,8 @@ from PIL import Image
 
 import philox
 
+# Losses; weights, of the longest way that any of them went. Observed: 6.6e-7 and 7.2e-5; 3.6e-6 and 1.6e-4.
+TOLERANCES = {"tiny": (2.6e-6, 2.9e-4), "small": (1.4e-5, 6.4e-4)}
 SEED, BATCH, ACCUMULATION, STEPS, TOTAL = 77, 2, 2, 4, 10
 # Epsilon is large so that gradients which are mathematically zero do not become steps of their sign.
 SETTINGS = dict(learning_rate=2e-3, adam_beta1=0.9, adam_beta2=0.99, adam_epsilon=1e-3, adam_weight_decay=0.05,
@@ -90,7 +92,7 @@ def spread_codes(folder, pixels):
     vqvae.save_pretrained(folder / "vqvae")
 
 
-def stage_1(lib, folder, data, pixels, report):
+def stage_1(lib, folder, data, pixels, report, tolerances):
     spread_codes(folder, pixels)
     model = lib.load(folder)
     vqvae = VQModel.from_pretrained(folder / "vqvae").train()
@@ -114,20 +116,21 @@ def stage_1(lib, folder, data, pixels, report):
     want = peer.finish(vqvae)
     got = train_here(lib, 1, model, data, pixels.shape[-1],
                      dict(SETTINGS, kmeans_start=0, restart_dead_codes=0, scaling_factor=1))
-    report("stage 1 losses", got, losses, 2e-5)
+    report("stage 1 losses", got, losses, tolerances[0])
     lib.save(model, folder / "after")
-    check_weights("stage 1", before, want, VQModel.from_pretrained(folder / "after/vqvae").state_dict(), report)
+    check_weights("stage 1", before, want, VQModel.from_pretrained(folder / "after/vqvae").state_dict(), report,
+                  tolerances[1])
     lib.free_model(model)
 
 
-def check_weights(name, before, want, got, report):
+def check_weights(name, before, want, got, report, tolerance):
     """Differences relative to the longest way that any weight went."""
     way = max(float((want[key] - value).abs().max()) for key, value in before.items())
     error = max(float((got[key] - value).abs().max()) for key, value in want.items()) / way
-    report(f"{name} weights after {STEPS} steps, of the longest way {way:.1e}", error, 0.0, 2e-3)
+    report(f"{name} weights after {STEPS} steps, of the longest way {way:.1e}", error, 0.0, tolerance)
 
 
-def stage_2(lib, model, folder, data, pixels, prediction, report):
+def stage_2(lib, model, folder, data, pixels, prediction, report, tolerances):
     unet = UNet2DModel.from_pretrained(folder / "unet").train()
     vqvae = VQModel.from_pretrained(folder / "vqvae").eval()
     before = {name: value.clone() for name, value in unet.state_dict().items()}
@@ -158,10 +161,10 @@ def stage_2(lib, model, folder, data, pixels, prediction, report):
     want = peer.finish(unet)
     got = train_here(lib, 2, model, data, pixels.shape[-1],
                      dict(SETTINGS, label_dropout=0.5, prediction_type=prediction))
-    report(f"stage 2 losses, {prediction}", got, losses, 2e-5)
+    report(f"stage 2 losses, {prediction}", got, losses, tolerances[0])
     lib.save(model, folder / "after")
     check_weights(f"stage 2, {prediction}", before, want,
-                  UNet2DModel.from_pretrained(folder / "after/unet").state_dict(), report)
+                  UNet2DModel.from_pretrained(folder / "after/unet").state_dict(), report, tolerances[1])
 
 
 def check(lib, work, report, preset="tiny", resolution=32):
@@ -175,7 +178,7 @@ def check(lib, work, report, preset="tiny", resolution=32):
         lib.call("model_create", options(lib, settings), byref(model))
         lib.save(model, folder)
         if prediction:
-            stage_2(lib, model, folder, data, pixels, prediction, report)
+            stage_2(lib, model, folder, data, pixels, prediction, report, TOLERANCES[preset])
         else:
-            stage_1(lib, folder, data, pixels, report)
+            stage_1(lib, folder, data, pixels, report, TOLERANCES[preset])
         lib.free_model(model)

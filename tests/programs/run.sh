@@ -9,21 +9,7 @@ bin=$(dirname "${MDLDM_BACKEND_DIR:-$root/build/backends}")/bin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export COLUMNS=80 OMP_WAIT_POLICY=passive
-passed=0 failed=0
-
-# check NAME COMMAND...: the command's exit status decides.
-check() {
-    local name=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok $((passed + failed)) - $name"
-    else
-        failed=$((failed + 1))
-        echo "not ok $((passed + failed)) - $name"
-        [ -s "$work/err" ] && sed 's/^/# /' "$work/err" | tail -n 5
-    fi
-}
+. "$root/tests/support/checks.sh"
 
 # run STATUS PROGRAM ARGUMENT...: that exit status is met; output in $work/out and $work/err.
 run() {
@@ -230,11 +216,14 @@ one_channel() { # pictures in jet of a stated range to grey ones and back
     local grey=(--image_mode L --colormap jet --db_floor -38 --db_ceiling 0)
     run 0 train-vqvae --train_data_dir "$work/sim" --output_dir "$work/vq1" "${tiny[@]}" --max_train_steps 3 \
         --num_codes 32 --checkpointing_steps 0 "${grey[@]}" &&
-        run 1 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" &&
-        err "image_mode L is expected" &&
-        run 0 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" \
+        run 1 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" \
+            --image_mode RGB && err "image_mode L is expected" &&
+        run 0 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/said1" "${tiny[@]}" \
             --max_train_steps 2 --save_images_epochs 0 --checkpointing_steps 0 "${grey[@]}" &&
-        run 0 info "$work/ldm1" && out 'of \[1, 32, 32\] pixels' && out 'range  *-38 to 0 dB' &&
+        run 0 train --train_data_dir "$work/sim" --vae_path "$work/vq1" --output_dir "$work/ldm1" "${tiny[@]}" \
+            --max_train_steps 2 --save_images_epochs 0 --checkpointing_steps 0 && err "one channel: image_mode L, colormap jet" &&
+        cmp "$work/said1/unet/diffusion_pytorch_model.safetensors" "$work/ldm1/unet/diffusion_pytorch_model.safetensors" &&
+        run 0 info "$work/ldm1" && out 'of \[1, 32, 32\] pixels' && out 'range  *-38 to 0 dB' && out 'colour map  *jet' &&
         run 0 generate --model_path "$work/ldm1" --scheduler ddim --num_inference_steps 2 --threads 1 --quiet \
             --output_dir "$work/gen1" --num_images 1 --real_dir "$work/sim" &&
         [ "$(png_colour "$work/gen1/ID_1_0000_seed0.png")" = 0 ] &&
@@ -242,7 +231,10 @@ one_channel() { # pictures in jet of a stated range to grey ones and back
             --output_dir "$work/gen2" --num_images 1 --colormap jet &&
         [ "$(png_colour "$work/gen2/ID_1_0000_seed0.png")" = 2 ] &&
         run 0 quantize --model_path "$work/ldm1" --calibration "$work/sim" --colormap jet --output "$work/q81" \
-            --calibration_images 1 --calibration_steps 2 --threads 1 --quiet
+            --calibration_images 1 --calibration_steps 2 --threads 1 --quiet &&
+        run 0 quantize --model_path "$work/ldm1" --calibration "$work/sim" --output "$work/q82" \
+            --calibration_images 1 --calibration_steps 2 --threads 1 --quiet &&
+        cmp "$work/q81/unet/mdldm_int8_model.safetensors" "$work/q82/unet/mdldm_int8_model.safetensors"
 }
 png_colour() { od -An -tu1 -j25 -N1 "$1" | tr -d ' '; } # the header's colour type: 0 grey, 2 RGB
 check "one channel: trains, stores its range, generates grey PNGs or coloured ones" one_channel
@@ -256,5 +248,4 @@ check "generate names the classes there are" bad_class
 bad_grid() { run 2 generate "${sampling[@]}" --grid 3by4 --output_dir "$work/bad" && err "grid is 3by4"; }
 check "generate refuses a grid that is none" bad_grid
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+checks_end

@@ -87,6 +87,11 @@ static mdldm_model *create(mdldm_context *ctx, const char *const *pairs)
 
 mdldm_model *train_autoencoder(mdldm_context *ctx, const char *folder, int64_t seed)
 {
+    return train_autoencoder_of(ctx, folder, seed, "RGB");
+}
+
+mdldm_model *train_autoencoder_of(mdldm_context *ctx, const char *folder, int64_t seed, const char *image_mode)
+{
     static const char config[] =
         "{\"_class_name\": \"VQModel\", \"in_channels\": 3, \"out_channels\": 3, \"latent_channels\": 3,\n"
         " \"block_out_channels\": [8, 16], \"layers_per_block\": 1, \"norm_num_groups\": 4,\n"
@@ -98,7 +103,7 @@ mdldm_model *train_autoencoder(mdldm_context *ctx, const char *folder, int64_t s
     temp_write(path, config, sizeof config - 1);
     snprintf(text, sizeof text, "%lld", (long long)seed);
     return create(ctx, (const char *const[]){"model_config_name_or_path", path, "components", "autoencoder",
-                                             "seed", text, NULL});
+                                             "seed", text, "image_mode", image_mode, NULL});
 }
 
 mdldm_model *train_unet(mdldm_context *ctx, const char *folder, const char *vae, int64_t seed)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A host that loads the shared library, uses it and unloads it, again and again. The library itself goes;
- * the plug-in stays mapped once (RTLD_NODELETE: OpenMP's idle threads would otherwise run code that is gone), and
- * those threads wait for the next round: none is added. Where the host's thread that called ends, they end. */
+ * A host that loads the shared library, uses it and unloads it, again and again, from one thread or from threads
+ * that end. Nothing stays: no thread, no descriptor, no memory; but that a plug-in stays mapped, once. */
 #include <dlfcn.h>
 #include <dirent.h>
 #include <limits.h>
@@ -16,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "../support/resident.h"
 #include "../support/small_model.h"
 #include "../support/temp_dir.h"
 
@@ -37,9 +37,12 @@ typedef struct round_job {
     char failure[1200];
 } round_job;
 
-static int tasks(void)
+/* Threads ("task") or open descriptors ("fd", one more than there are) of this process. */
+static int entries(const char *of)
 {
-    DIR *d = opendir("/proc/self/task");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/%s", of);
+    DIR *d = opendir(path);
     int n = 0;
     assert_non_null(d);
     for (struct dirent *e; (e = readdir(d)) != NULL;)
@@ -48,18 +51,7 @@ static int tasks(void)
     return n;
 }
 
-static long resident(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f) != NULL)
-        sscanf(line, "VmRSS: %ld", &kib);
-    fclose(f);
-    return kib;
-}
-
+/* Mappings whose line in the table contains name. */
 static int mapped(const char *name)
 {
     FILE *f = fopen("/proc/self/maps", "r");
@@ -67,7 +59,7 @@ static int mapped(const char *name)
     int found = 0;
     assert_non_null(f);
     while (fgets(line, sizeof line, f) != NULL)
-        found = found || strstr(line, name) != NULL;
+        found += strstr(line, name) != NULL;
     fclose(f);
     return found;
 }
@@ -130,8 +122,8 @@ static void rounds(const char *backend, int in_threads)
     snprintf(model, sizeof model, "%s/model", folder);
 
     static round_job first, r;
-    const int before = tasks();
-    int after_first = 0, most = 0;
+    const int threads = entries("task"), descriptors = entries("fd");
+    int mappings = 0, most_mappings = 0;
     long settled = 0, growth = LONG_MAX;
     for (int i = 0; i < ROUNDS; i++) {
         r = (round_job){.library = path, .backend = backend, .model = model};
@@ -139,30 +131,32 @@ static void rounds(const char *backend, int in_threads)
         if (in_threads) {
             assert_int_equal(pthread_create(&thread, NULL, one_round, &r), 0);
             pthread_join(thread, NULL);
-            for (int wait = 0; wait < 500 && tasks() > before; wait++)
-                usleep(10000); /* OpenMP's threads are told to end, and nobody waits for them */
         } else {
             one_round(&r);
         }
+        for (int wait = 0; wait < 500 && entries("task") > threads; wait++)
+            usleep(2000); /* a thread that was joined may be listed a moment longer */
         if (r.failure[0] != '\0')
             fail_msg("round %d: %s", i, r.failure);
         if (mapped("/libmdldm.so"))
             fail_msg("the library is still mapped after round %d", i);
+        assert_int_equal(entries("task"), threads);
+        assert_int_equal(entries("fd"), descriptors);
         first = i == 0 ? r : first;
-        after_first = i == 0 ? tasks() : after_first;
-        most = tasks() > most ? tasks() : most;
+        const int now_mapped = mapped("");
+        if (i < SETTLED)
+            mappings = now_mapped > mappings ? now_mapped : mappings;
+        most_mappings = now_mapped > most_mappings ? now_mapped : most_mappings;
         if (i >= SETTLED && (i - SETTLED) % STRETCH == 0) { /* a leak grows in each stretch, chance in some */
-            const long now = resident();
+            const long now = resident_kib();
             growth = i > SETTLED && now - settled < growth ? now - settled : growth;
             settled = now;
         }
         assert_memory_equal(first.pixels, r.pixels, sizeof r.pixels);
     }
-    print_message("%s, %s: %d threads before, %d after the first round, at most %d; %d rounds grow memory by %ld KiB or more\n",
-                  backend, in_threads ? "thread by thread" : "one thread", before, after_first, most,
-                  STRETCH, growth);
-    assert_int_equal(most, after_first);
-    assert_int_equal(after_first, before + (in_threads || strcmp(backend, "cpu") != 0 ? 0 : THREADS - 1));
+    print_message("%s, %s: %d mappings in the first rounds, %d at most; %d rounds grow memory by %ld KiB or more\n",
+                  backend, in_threads ? "thread by thread" : "one thread", mappings, most_mappings, STRETCH, growth);
+    assert_true(most_mappings - mappings < (ROUNDS - SETTLED) / 2); /* one a round would be twice that; observed: 0 */
     assert_true(growth < 36); /* a page a round would be that; observed: at most 8 */
     temp_dir_remove(folder);
 }

@@ -13,24 +13,12 @@
 #include <cmocka.h>
 
 #include "support/backend_list.h"
+#include "support/resident.h"
 #include "support/small_model.h"
 #include "support/temp_dir.h"
 #include "support/train_setup.h"
 
 enum { SIDE = 8, LATENT = 3 * SIDE * SIDE, PIXELS = 4 * LATENT };
-
-/* Resident KiB of this process; 0: the system does not say. */
-static long resident(void)
-{
-    FILE *f = fopen("/proc/self/status", "r");
-    char line[256];
-    long kib = 0;
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        sscanf(line, "VmRSS: %ld", &kib);
-    if (f != NULL)
-        fclose(f);
-    return kib;
-}
 
 static void must(mdldm_context *ctx, mdldm_status status)
 {
@@ -122,10 +110,10 @@ static void rounds_leave_nothing(void (*work)(const char *backend, const char *f
             work(list[b]->name, folder);
         long least = LIMIT;
         for (int stretch = 0; stretch < STRETCHES && least >= LIMIT; stretch++) {
-            const long settled = resident();
+            const long settled = resident_kib();
             for (int i = 0; i < rounds; i++)
                 work(list[b]->name, folder);
-            const long growth = resident() - settled;
+            const long growth = resident_kib() - settled;
             print_message("%s, %s: %d rounds grow memory by %ld KiB\n", what, list[b]->name, rounds, growth);
             least = growth < least ? growth : least;
         }

@@ -12,6 +12,7 @@
 
 #include "mdldm/mdldm.h"
 #include "models/model.h"
+#include "../support/options_text.h"
 #include "../support/torture.h"
 
 enum { SIDE = 32, LATENT = 8, EACH = 3 * LATENT * LATENT, PIXELS = 3 * SIDE * SIDE };
@@ -33,23 +34,9 @@ static void assert_refused(mdldm_status got, mdldm_status wanted, const char *sa
 }
 
 /* settings: "key=value key=value ..." */
-static mdldm_options *options_of(const char *settings)
-{
-    mdldm_options *options;
-    OK(mdldm_options_create(ctx, &options));
-    char text[256], *rest;
-    snprintf(text, sizeof text, "%s", settings);
-    for (char *item = strtok_r(text, " ", &rest); item != NULL; item = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(item, '=');
-        *value++ = '\0';
-        OK(mdldm_options_parse(ctx, options, item, value));
-    }
-    return options;
-}
-
 static mdldm_model *make_model(const char *settings)
 {
-    mdldm_options *options = options_of(settings);
+    mdldm_options *options = options_from_text(ctx, settings);
     mdldm_model *m;
     OK(mdldm_model_create(ctx, options, &m));
     mdldm_options_free(options);
@@ -58,7 +45,7 @@ static mdldm_model *make_model(const char *settings)
 
 static mdldm_status try_sampler(mdldm_model *m, const char *settings, mdldm_sampler **out)
 {
-    mdldm_options *options = options_of(settings);
+    mdldm_options *options = options_from_text(ctx, settings);
     mdldm_status status = mdldm_sampler_create(ctx, m, options, out);
     mdldm_options_free(options);
     return status;

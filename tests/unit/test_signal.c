@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../support/options_text.h"
 #include "../support/torture.h"
 
 enum { COUNT = 512 };
@@ -104,15 +105,7 @@ static void clutter_goes(void **state)
 
 static void refused(const char *settings, const char *word)
 {
-    mdldm_options *o;
-    char copy[200], *rest;
-    snprintf(copy, sizeof copy, "%s", settings);
-    assert_int_equal(mdldm_options_create(ctx, &o), MDLDM_OK);
-    for (char *pair = strtok_r(copy, " ", &rest); pair != NULL; pair = strtok_r(NULL, " ", &rest)) {
-        char *value = strchr(pair, '=');
-        *value++ = '\0';
-        assert_int_equal(mdldm_options_parse(ctx, o, pair, value), MDLDM_OK);
-    }
+    mdldm_options *o = options_from_text(ctx, settings);
     float db[4] = {7, 7, 7, 7};
     int64_t rows = -1;
     assert_int_equal(mdldm_spectrogram(ctx, iq, COUNT, RATE, o, db, 4, &rows, NULL), MDLDM_ERROR_INVALID_ARGUMENT);
@@ -167,6 +160,21 @@ static void decibels_scale_and_return(void **state)
     assert_true(low == -37.0 && high == 3.0);
 }
 
+/* Silence is -inf dB: where it weighs nothing its neighbour stays, where it weighs something it wins. */
+static void resizing_keeps_minus_infinity(void **state)
+{
+    (void)state;
+    const float db[2] = {-3.0f, -INFINITY}, loud[2] = {0.0f, INFINITY};
+    float out[6], same[2];
+    assert_int_equal(mdldm_matrix_resize(ctx, db, 1, 2, 1, 6, out, 6), MDLDM_OK);
+    for (int i = 0; i < 6; i++)
+        assert_true(out[i] == (i < 2 ? -3.0f : -INFINITY));
+    assert_int_equal(mdldm_matrix_resize(ctx, db, 1, 2, 1, 2, same, 2), MDLDM_OK);
+    assert_memory_equal(same, db, sizeof db);
+    assert_int_equal(mdldm_matrix_resize(ctx, loud, 1, 2, 1, 6, out, 6), MDLDM_ERROR_NUMERIC);
+    assert_non_null(strstr(mdldm_context_error(ctx), "value 1 of the matrix is inf"));
+}
+
 static mdldm_status spectrogram_scenario(torture *t, void *user, char sentence[1024])
 {
     (void)user;
@@ -203,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(silence_is_minus_200_db, setup, teardown),
         cmocka_unit_test_setup_teardown(clutter_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(nonsense_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(resizing_keeps_minus_infinity, setup, teardown),
         cmocka_unit_test_setup_teardown(decibels_scale_and_return, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_may_run_out, setup, teardown),
     };

@@ -166,25 +166,6 @@ static void a_colour_map_is_undone(void **state)
     mdldm_options_free(o);
 }
 
-static mdldm_model *new_autoencoder(const char *mode)
-{
-    static const char config[] =
-        "{\"_class_name\": \"VQModel\", \"in_channels\": 3, \"out_channels\": 3, \"latent_channels\": 3,\n"
-        " \"block_out_channels\": [8, 16], \"layers_per_block\": 1, \"norm_num_groups\": 4,\n"
-        " \"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\"],\n"
-        " \"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\"],\n"
-        " \"num_vq_embeddings\": 32, \"mid_block_add_attention\": false}\n";
-    char path[700];
-    snprintf(path, sizeof path, "%s/vq1.json", folder);
-    temp_write(path, config, sizeof config - 1);
-    mdldm_options *o = train_options(ctx, (const char *const[]){"model_config_name_or_path", path, "components",
-                                                                "autoencoder", "image_mode", mode, NULL});
-    mdldm_model *m;
-    must(mdldm_model_create(ctx, o, &m));
-    mdldm_options_free(o);
-    return m;
-}
-
 static double learn(mdldm_stage stage, mdldm_model *m, mdldm_dataset *d, int steps)
 {
     mdldm_trainer *t;
@@ -204,7 +185,7 @@ static void from_decibels_to_decibels(void **state)
 {
     (void)state;
     mdldm_dataset *d = from_db((const char *const[]){"db_floor", "-50", "db_ceiling", "-10", NULL});
-    mdldm_model *vq = new_autoencoder("L"), *m;
+    mdldm_model *vq = train_autoencoder_of(ctx, folder, 0, "L"), *m;
     int64_t channels = 0;
     double low = 0.0, high = 0.0;
     assert_int_equal(mdldm_model_get_double(ctx, vq, "db_floor", &low), MDLDM_ERROR_NOT_FOUND);
@@ -264,7 +245,7 @@ static void channels_must_agree(void **state)
     mdldm_options *o = train_options(ctx, NULL);
     mdldm_dataset *grey = from_db(NULL), *colour;
     must(mdldm_dataset_from_rgb8(ctx, rgb, COUNT, SIDE, SIDE, labels, NULL, o, &colour));
-    mdldm_model *one = new_autoencoder("L"), *three = new_autoencoder("RGB");
+    mdldm_model *one = train_autoencoder_of(ctx, folder, 0, "L"), *three = train_autoencoder_of(ctx, folder, 0, "RGB");
     mdldm_trainer *t;
     assert_int_equal(mdldm_trainer_create(ctx, MDLDM_STAGE_AUTOENCODER, one, colour, o, &t),
                      MDLDM_ERROR_INVALID_ARGUMENT);
@@ -309,6 +290,8 @@ static void nonsense_is_refused(void **state)
             "db_floor is 5");
     refused(db, 2, SIDE, ok, NULL, (const char *const[]){"colormap", "jet", NULL}, MDLDM_ERROR_INVALID_ARGUMENT,
             "image_mode");
+    refused(db, 2, SIDE, ok, NULL, (const char *const[]){"image_mode", "L", "colormap", "jet", NULL},
+            MDLDM_ERROR_INVALID_ARGUMENT, "have no colours");
     for (int i = 0; i < 2 * AREA; i++)
         bad[i] = -INFINITY;
     refused(bad, 2, SIDE, ok, NULL, NULL, MDLDM_ERROR_NUMERIC, "-inf");

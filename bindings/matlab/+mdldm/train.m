@@ -14,7 +14,8 @@ function [m, record] = train(stage, data, varargin)
 %   'Verbose'           true: a line now and then (false)
 %   'Progress'          @(stage, done, total), 'Log' @(level, text); an error in them ends the call
 % All else is the library's: mdldm.options('train'), ('vq') or ('diffusion'), ('model'), ('dataset').
-% With OutputDir checkpoints and the finished model are written; after a Ctrl-C there is a checkpoint of the
+% Stage 2 reads pictures as its autoencoder was trained on (one channel, colour map, range in dB) where nothing else
+% is said. With OutputDir checkpoints and the finished model are written; after a Ctrl-C there is a checkpoint of the
 % last whole step, and the same call with 'ResumeFromCheckpoint', "latest" goes on bit for bit.
 % SPDX-License-Identifier: MIT
   own = struct('Model', [], 'ValidationEpochs', 10, 'Verbose', false);
@@ -24,6 +25,9 @@ function [m, record] = train(stage, data, varargin)
   opened = isa(data, 'mdldm.Dataset');
   [for_data, for_model, for_trainer] = deal_out(pairs, stage, opened, ~isempty(own.Model));
   if ~opened
+    if strcmp(stage, 'diffusion')
+      for_data = like_autoencoder(for_data, own.Model, for_model, calls);
+    end
     data = mdldm.Dataset(for_data, hooks, 'dataset', mdldm.internal.text(data));
   end
   m = own.Model;
@@ -133,6 +137,32 @@ function [for_data, for_model, for_trainer] = deal_out(pairs, stage, opened, mod
     if takes(3) || ~any(takes)
       for_trainer(end + (1:2)) = pairs(:, i); %#ok<AGROW>
     end
+  end
+end
+
+% Pictures are read as the autoencoder was trained on, unless the caller says otherwise.
+function pairs = like_autoencoder(pairs, m, for_model, calls)
+  folder = value_of(for_model(:)', 'vae_path');
+  if isempty(m) && isempty(folder)
+    return % new_model says what is missing
+  end
+  if isempty(m)
+    m = mdldm.load(folder, calls{:});
+  end
+  given = lower(strrep(pairs(1, :), '_', ''));
+  mode = find(strcmp(given, 'imagemode'), 1, 'last');
+  info = mdldm.info(m);
+  if info.image_channels ~= 1 || (~isempty(mode) && ~strcmp(pairs{2, mode}, 'L'))
+    return
+  end
+  if isempty(mode)
+    pairs(:, end + 1) = {'image_mode'; 'L'};
+  end
+  if ~any(strcmp(given, 'colormap'))
+    pairs(:, end + 1) = {'colormap'; info.colormap};
+  end
+  if isfield(info, 'db_floor') && isfield(info, 'db_ceiling') && ~any(ismember(given, {'dbfloor', 'dbceiling'}))
+    pairs(:, end + (1:2)) = {'db_floor', 'db_ceiling'; info.db_floor, info.db_ceiling};
   end
 end
 

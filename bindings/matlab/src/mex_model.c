@@ -138,7 +138,7 @@ mdldm_status mex_cmd_info(mex_call *c)
                                          "parameters", "autoencoder_parameters", "unet_parameters",
                                          "num_train_timesteps", "weight_bytes", "timestep_groups" };
     static const char *const texts[] = { "autoencoder_class", "unet_class", "scheduler_class", "prediction_type",
-                                         "autoencoder_config", "unet_config", "scheduler_config" };
+                                         "autoencoder_config", "unet_config", "scheduler_config", "colormap" };
     static const char *const numbers[] = { "scaling_factor", "db_floor", "db_ceiling" }; /* those it has */
     mdldm_status s = mex_want(c, 1, 1);
     mdldm_model *m = s == MDLDM_OK ? mex_handle_get(c, 0, MEX_MODEL) : NULL;

@@ -6,6 +6,7 @@ function tests = train_tests()
     'Ctrl-C between two steps is as if nothing had happened', @interrupted_step
     'a run that was interrupted and resumed equals one that was not', @resumed
     'dB matrices in memory train a model that gives dB matrices', @from_memory
+    'stage 2 reads pictures as its autoencoder did', @grey_from_files
     'pictures in memory are those of a folder', @pictures_in_memory
     'training options are checked, VaePath is asked for', @training_errors
     'a trainer steps, validates and reports', @by_hand
@@ -120,6 +121,22 @@ function note = from_memory(~)
   check_error('mdldm:invalid_argument', 'Labels', @() mdldm.dataset(db, 'Labels', [0 1 2]));
   check_error('mdldm:invalid_argument', '\[H W 1 N\]', @() mdldm.dataset(zeros(4, 4, 3)));
   note = sprintf(' (off by %.1f dB on average)', mean(abs(back(:) - reshape(db(:, :, :, 1:2), [], 1))));
+end
+
+function note = grey_from_files(env)
+  grey = {'ImageMode', 'L', 'Colormap', 'jet', 'DbFloor', -40, 'DbCeiling', 0};
+  list = [few_steps(2) {'Preset', 'tiny'}];
+  folder = fullfile(env.work, 'grey_vq');
+  mdldm.train('autoencoder', small_data(env), list{:}, grey{:}, 'OutputDir', folder);
+  info = mdldm.info(mdldm.load(folder));
+  check(isequal(info.colormap, 'jet'), 'the colour map is not kept');
+  said = mdldm.train('diffusion', small_data(env), list{:}, grey{:}, 'VaePath', folder);
+  taken = mdldm.train('diffusion', small_data(env), list{:}, 'VaePath', folder);
+  options = {'Class', 'ID_1', 'NumInferenceSteps', 2, 'Seed', 3, 'Output', 'dB'};
+  check(isequal(mdldm.generate(said, options{:}), mdldm.generate(taken, options{:})), 'other pictures');
+  check_error('mdldm:invalid_argument', 'image_mode L is expected', ...
+              @() mdldm.train('diffusion', small_data(env), list{:}, 'VaePath', folder, 'ImageMode', 'RGB'));
+  note = '';
 end
 
 function note = pictures_in_memory(env)

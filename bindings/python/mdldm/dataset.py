@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Iterable, List, Mapping, Optional, Sequence, Tuple
 
@@ -95,6 +96,8 @@ class Dataset(Handle):
             for i, (image, label) in enumerate(pairs):
                 place = os.path.join(folder, _class_folder(label, class_names))
                 os.makedirs(place, exist_ok=True)
+                if image is None:
+                    raise ValueError(f"picture {i} is missing; one for each label would be right")
                 write_image(os.path.join(place, f"{i:08d}.png"), _rgb(image, context), context)
             dataset = cls.open(folder, context=context, **options)
         except BaseException:
@@ -102,6 +105,10 @@ class Dataset(Handle):
             raise
         dataset.folder = folder
         dataset._remove_folder = weakref.finalize(dataset, _remove_here, os.getpid(), folder)
+        found = dataset.class_names
+        if class_names is not None and found != list(class_names)[:len(found)]:
+            warnings.warn("labels are those of the natural order of the names, of classes that have pictures: "
+                          + ", ".join(f"{i} {name}" for i, name in enumerate(found)), stacklevel=4)
         return dataset
 
     @classmethod
@@ -111,23 +118,34 @@ class Dataset(Handle):
                  cache_dir: Optional[Path] = None, context: Optional[Context] = None,
                  **options: Unpack[DatasetKeywords]) -> "Dataset":
         """A Hugging Face data set by name, through the package ``datasets``; one that is loaded already
-        (``datasets.Dataset``) is taken as it is."""
+        (``datasets.Dataset``, an iterable one, or a ``DatasetDict``, of which the split is taken) is taken as it is.
+        Pictures are written as PNG files into a temporary folder, which goes with the data set. A label of -1 or
+        None is none; classes are numbered in the natural order of their names, those without pictures left out."""
         try:
             import datasets
         except ImportError:
             raise ImportError(f"data set '{name}' is to come from the Hugging Face hub, which takes the package "
                               "'datasets': pip install datasets, or pass a folder instead") from None
         if isinstance(name, (str, os.PathLike)):
-            table = datasets.load_dataset(os.fspath(name), config, split=split, cache_dir=cache_dir)
+            table: Any = datasets.load_dataset(os.fspath(name), config, split=split, cache_dir=cache_dir)
         else:
             table, name = name, "given"
-        image_column = image_column or _column(table, name, ("image", "img", "png", "jpg"), datasets.Image)
-        label_column = label_column or _column(table, name, ("label", "labels", "class"), datasets.ClassLabel, False)
+        if isinstance(table, dict):
+            if split not in table:
+                raise ValueError(f"data set '{name}' has no split '{split}'; there are {', '.join(table)}")
+            table = table[split]
+        # A streamed table may not know its columns before its first row.
+        features = table.features or {column: None for column in next(iter(table), {})}
+        image_column = image_column or _column(features, name, ("image", "img", "png", "jpg"), datasets.Image)
+        label_column = label_column or _column(features, name, ("label", "labels", "class"), datasets.ClassLabel, False)
         for column in (image_column, label_column):
-            if column and column not in table.features:
-                raise ValueError(f"data set '{name}' has no column '{column}'; there are {', '.join(table.features)}")
-        names = getattr(table.features[label_column], "names", None) if label_column else None
-        pairs = ((row[image_column], row[label_column] if label_column else None) for row in table)
+            if column and column not in features:
+                raise ValueError(f"data set '{name}' has no column '{column}'; there are {', '.join(features)}")
+        table = _decoded(table, features[image_column], image_column, name, datasets)
+        # Other columns need not be decoded with every row.
+        table = table.select_columns([image_column] + ([label_column] if label_column else []))
+        names = getattr(features[label_column], "names", None) if label_column else None
+        pairs = ((row[image_column], _hub_label(row[label_column]) if label_column else None) for row in table)
         return cls._from_pairs(pairs, names, context, options)
 
     def __len__(self) -> int:
@@ -253,32 +271,58 @@ def _one_size(images: Any, context: Context) -> Optional[Bytes]:
 
 
 def _class_folder(label: Any, class_names: Optional[Sequence[str]]) -> str:
-    """Folders are sorted by name, so numbers get leading zeros."""
     if label is None:
         return ""
     if class_names is not None and not isinstance(label, str):
+        if not 0 <= int(label) < len(class_names):
+            raise ValueError(f"label {label!r}; 0 to {len(class_names) - 1} would be right")
         label = class_names[int(label)]
-    if isinstance(label, str):
-        _check_name(label)
-        return label
-    return f"{int(label):06d}"
+    if not isinstance(label, str):
+        if label != int(label) or label < 0:
+            raise ValueError(f"label {label!r}; a name or a whole number from 0 on would be right")
+        label = str(int(label))
+    _check_name(label)
+    return str(label)
 
 
 def _rgb(image: Any, context: Context) -> Any:
-    array = _arrays.as_array(image.convert("RGB") if hasattr(image, "convert") else image)
+    mode = getattr(image, "mode", "") if hasattr(image, "convert") else ""
+    if mode.startswith("I;16"):  # PIL would clip it to 255; the library's own reader drops the low byte too
+        image = (numpy.asarray(image) >> 8).astype(numpy.uint8)
+    elif mode in ("I", "F"):
+        raise ValueError(f"a picture of mode {mode} has no stated range; 8 or 16 bits a channel, or matrices in dB "
+                         "and from_db, would be right")
+    elif mode:
+        image = image.convert("RGB")
+    array = _arrays.as_array(image)
     if array.ndim == 2 and _arrays.is_images(array):
         array = numpy.repeat(array[:, :, None], 3, axis=2)
     return array if _arrays.is_images(array) else to_images(array, context)[0]
 
 
-def _column(table: Any, name: str, usual: Sequence[str], kind: type, needed: bool = True) -> Optional[str]:
-    for column, feature in table.features.items():
+def _hub_label(label: Any) -> Any:
+    """-1 stands for no label there."""
+    return None if not isinstance(label, str) and label == -1 else label
+
+
+def _decoded(table: Any, feature: Any, column: str, name: str, datasets: Any) -> Any:
+    """The table with its pictures decoded: they may be kept as files or bytes."""
+    if feature is None or (isinstance(feature, datasets.Image) and getattr(feature, "decode", True)):
+        return table
+    if not isinstance(feature, datasets.Image) and getattr(feature, "dtype", "").replace("large_", "") not in (
+            "binary", "string"):
+        raise ValueError(f"column '{column}' of data set '{name}' is {feature}; datasets.Image() would be right")
+    return table.cast_column(column, datasets.Image())
+
+
+def _column(features: Mapping[str, Any], name: str, usual: Sequence[str], kind: type, needed: bool = True) -> str:
+    for column, feature in features.items():
         if isinstance(feature, kind):
             return str(column)
     for column in usual:
-        if column in table.features:
+        if column in features:
             return column
     if needed:
-        raise ValueError(f"data set '{name}' has no column of images among {', '.join(table.features)}; name it "
-                         "with image_column")
-    return None
+        raise ValueError(f"data set '{name}' has no column of images among {', '.join(features)}; name it with "
+                         "image_column")
+    return ""

@@ -2,6 +2,7 @@
 """Models: diffusers pipeline directories."""
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
@@ -52,6 +53,7 @@ class Model(Handle):
     unet_class: str
     scheduler_class: str
     prediction_type: str
+    colormap: str
     autoencoder_config: Dict[str, Any]
     unet_config: Dict[str, Any]
     scheduler_config: Dict[str, Any]
@@ -106,6 +108,17 @@ class Model(Handle):
     def class_names(self) -> List[Optional[str]]:
         """Names by label; None for one that has none."""
         return [text(self._ask("model_class_name", i)) for i in range(self.num_classes)]
+
+    @property
+    def picture_options(self) -> Dict[str, Any]:
+        """Options with which ``Dataset.open`` reads pictures as this model takes them: of one of one channel
+        image_mode, and the colour map and the range in dB that it was trained with."""
+        if not self.has_autoencoder or self.image_channels != 1:
+            return {}
+        options: Dict[str, Any] = {"image_mode": "L", "colormap": self.colormap}
+        with contextlib.suppress(_errors.NotFound):  # it need not know its range
+            options.update(db_floor=self.db_floor, db_ceiling=self.db_ceiling)
+        return options
 
     def label(self, name: Union[str, int]) -> int:
         """The label of a class name; a number stands for itself."""

@@ -25,6 +25,9 @@ _OWN = {"components", "num_classes", "class_names"}
 #: Flags of the scripts this replaces that have nothing to do here; they are taken and named.
 _WITHOUT_EFFECT = {"logger": str, "logging_dir": str, "local_rank": int,
                    "enable_xformers_memory_efficient_attention": bool}
+#: Flags that say more about another one.
+_NEEDS = {"dataset_config_name": "dataset_name", "cache_dir": "dataset_name", "hub_model_id": "push_to_hub",
+          "hub_token": "push_to_hub", "hub_private_repo": "push_to_hub"}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -53,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     hub.add_argument("--hub_model_id", help="repository; default: the name of output_dir")
     hub.add_argument("--hub_token", help="default: that of the login")
     hub.add_argument("--hub_private_repo", action="store_true")
+    parser.add_argument("--preserve_input_precision", action="store_true", help=argparse.SUPPRESS)
     for name, kind in _WITHOUT_EFFECT.items():
         how: Dict[str, Any] = {"action": "store_true"} if kind is bool else {"type": kind}
         parser.add_argument("--" + name, default=None, help=argparse.SUPPRESS, **how)
@@ -76,11 +80,13 @@ def _chosen(args: argparse.Namespace, *scopes: str) -> Dict[str, Any]:
 
 
 def preprocess(raw: str, processed: str, context: Optional[Context] = None, **options: Any) -> int:
-    """Every image of raw as an RGB PNG of one size in processed, the folders kept. Returns how many."""
+    """Every image of raw as an RGB PNG of one size in processed, the folders kept. Returns how many. Pictures keep
+    their colours here: training on one channel takes them away, once."""
     os.makedirs(processed, exist_ok=True)
     inner, outer = os.path.realpath(processed), os.path.realpath(raw)
     if os.path.commonpath((inner, outer)) == outer:
         raise ValueError(f"processed_data_dir {processed} lies in raw_data_dir {raw}: name a folder outside it")
+    options.update(image_mode="RGB", colormap="none")
     with Dataset.open(raw, context=context, **options) as data:
         previous = ""
         for i, name in enumerate(data.names):
@@ -111,6 +117,9 @@ def _data_path(args: argparse.Namespace, parser: argparse.ArgumentParser, contex
 
 def _open_data(args: argparse.Namespace, path: Optional[str], context: Context) -> Dataset:
     options = _chosen(args, "dataset")
+    if args.stage == "diffusion" and options.get("image_mode") != "RGB":  # as the autoencoder was trained
+        with Model.load(args.vae_path, context) as autoencoder:
+            options = {**autoencoder.picture_options, **options}
     if path is None:
         return Dataset.from_hub(args.dataset_name, args.dataset_config_name, cache_dir=args.cache_dir,
                                 context=context, **options)
@@ -137,6 +146,9 @@ def _upload(args: argparse.Namespace) -> str:
 
 
 def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.preserve_input_precision:
+        parser.error("--preserve_input_precision: pictures are read with 8 bits a channel; for more give matrices in dB "
+                     "to mdldm.Dataset.from_db, or train without the flag")
     if not args.preprocess_only and not args.output_dir:
         parser.error("--output_dir is missing: where checkpoints and the model shall go")
     if not args.preprocess_only and args.stage == "diffusion" and not args.vae_path:
@@ -146,6 +158,9 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
             sys.stderr.write(f"{parser.prog}: note: --{name} has no effect here; output_dir/training_log.jsonl has "
                              "every step's metrics\n" if name.startswith("logg") else
                              f"{parser.prog}: note: --{name} has no effect here\n")
+    for name, needed in _NEEDS.items():
+        if getattr(args, name) and not getattr(args, needed):
+            sys.stderr.write(f"{parser.prog}: note: --{name} has an effect with --{needed} only\n")
     if args.push_to_hub:
         try:
             import huggingface_hub  # noqa: F401

@@ -63,7 +63,7 @@ class Arrays(unittest.TestCase):
             self.assertTrue(context.passed("predict", array))
         mdldm.to_images(self.pixels, context)
         self.assertTrue(context.passed("pixels_to_rgb8", self.pixels))
-        model.decode(Other(self.latent), context)
+        self.assertTrue((model.decode(Other(self.latent), context) == model.decode(self.latent)).all())
         self.assertTrue(context.passed("decode", self.latent))
         one = self.latent[1]  # without its batch axis
         model.decode(one, context)

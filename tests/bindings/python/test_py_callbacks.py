@@ -134,15 +134,15 @@ class Callbacks(unittest.TestCase):
         self.assertGreater(len(beats), 10)
 
     def test_a_context_at_work_refuses_a_second_thread(self):
-        context = mdldm.Context(threads=1)
-        started = threading.Event()
-        context.progress = lambda *_: started.set() or time.sleep(0.05) or 0
-        thread = threading.Thread(target=lambda: self.model.generate(1, "ID_1", num_inference_steps=4,
+        started, go_on = threading.Event(), threading.Event()
+        context = mdldm.Context(threads=1, progress=lambda *_: (started.set(), go_on.wait(20)))
+        thread = threading.Thread(target=lambda: self.model.generate(1, "ID_1", num_inference_steps=2,
                                                                      context=context))
         thread.start()
-        started.wait(20)
+        self.assertTrue(started.wait(20))
         with self.assertRaisesRegex(RuntimeError, "one context for each thread"):
             self.model.encode(numpy.zeros((1, 3, 32, 32), numpy.float32), context=context)
+        go_on.set()
         thread.join()
 
     def test_closing_waits_for_the_call(self):
@@ -152,7 +152,7 @@ class Callbacks(unittest.TestCase):
         sampler, results = mdldm.Sampler(model, context=context, num_inference_steps=3), []
         thread = threading.Thread(target=lambda: results.append(sampler.generate(1, 32, 32, "ID_1", context=context)))
         thread.start()
-        started.wait(20)
+        self.assertTrue(started.wait(20))
         for handle in (sampler, context):
             handle.close()
             self.assertTrue(handle.closed)

@@ -134,6 +134,10 @@ class Data(unittest.TestCase):
 
         class Table(list):
             features = {"picture": Image(), "who": ClassLabel()}
+
+            def select_columns(self, columns):
+                asked.append(columns)
+                return self
         images, _ = walkers(4)
         asked = []
         module = types.ModuleType("datasets")
@@ -145,5 +149,5 @@ class Data(unittest.TestCase):
             data = mdldm.Dataset.from_hub("somebody/gait", resolution=32)
         finally:
             del sys.modules["datasets"]
-        self.assertEqual(asked, [(("somebody/gait", None), {"split": "train", "cache_dir": None})])
+        self.assertEqual(asked, [(("somebody/gait", None), {"split": "train", "cache_dir": None}), ["picture", "who"]])
         self.assertEqual((data.class_names, list(data.labels)), (["ID_1", "ID_2"], [0, 0, 1, 1]))

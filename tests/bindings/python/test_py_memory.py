@@ -10,6 +10,10 @@ import numpy
 
 from support import mdldm, walkers
 
+# Of 100 rounds: less than a page a round. Observed: 20 to 88 KiB. A leak grows in every stretch of rounds, what the
+# allocators keep does not: the least of three stretches counts.
+LIMIT = 336 << 10
+
 
 def resident():
     """Bytes in memory, after the allocator gave back what it keeps for later."""
@@ -45,13 +49,15 @@ class Memory(unittest.TestCase):
             mdldm.Model.create(preset="tiny", resolution=16, components="autoencoder").save(folder + "/vq")
             for _ in range(20):
                 self.one_round(folder + "/vq")
-            before = resident()
-            for _ in range(100):
-                self.one_round(folder + "/vq")
-            grown = resident() - before
+            grown, settled = [], resident()
+            while len(grown) < 3 and LIMIT <= min(grown, default=LIMIT):
+                for _ in range(100):
+                    self.one_round(folder + "/vq")
+                grown.append(resident() - settled)
+                settled += grown[-1]
             if os.environ.get("MDLDM_TEST_VERBOSE"):
-                print(f"grown by {grown / 1024:.0f} KiB in 100 rounds, from {before / 1048576:.1f} MiB")
-            self.assertLess(grown, 384 << 10)  # observed: 20 to 84 KiB; a leak counts a hundredfold
+                print(f"grown by {[g // 1024 for g in grown]} KiB in stretches of 100 rounds")
+            self.assertLess(min(grown), LIMIT)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Models(unittest.TestCase):
     def test_images_and_pixels_are_the_same_input(self):
         pixels = mdldm.to_pixels(self.images)
         expected = self.images.astype(numpy.float32).transpose(0, 3, 1, 2) / 127.5 - 1
-        self.assertLess(numpy.abs(pixels - expected).max(), 1e-6)  # observed: 6e-8
+        self.assertLess(numpy.abs(pixels - expected).max(), 2.4e-7)  # observed: 6e-8
         self.assertTrue((mdldm.to_images(pixels) == self.images).all())
         self.assertTrue((self.model.encode(self.images) == self.model.encode(pixels)).all())
 
@@ -34,7 +34,7 @@ class Models(unittest.TestCase):
         quantized, codes = self.model.quantize(latent)
         self.assertEqual(codes.shape, latent.shape[:1] + latent.shape[2:])
         self.assertTrue((self.model.decode(latent) == self.model.decode_codes(codes)).all())
-        self.assertLess(numpy.abs(self.model.decode(quantized) - self.model.decode(latent)).max(), 1e-5)
+        self.assertTrue((self.model.decode(quantized) == self.model.decode(latent)).all())
 
     def test_shapes_are_refused_with_what_would_be_right(self):
         with self.assertRaisesRegex(ValueError, r"\[n, 3, h, w\]"):
@@ -65,7 +65,7 @@ class Models(unittest.TestCase):
         settings = dict(scheduler="ddim", num_inference_steps=3, seed=11, pixels=True)
         whole = self.model.generate(3, "ID_2", batch_size=3, **settings)
         single = self.model.generate(1, "ID_2", first_index=2, **settings)
-        self.assertLess(numpy.abs(whole[2] - single[0]).max(), 1e-4)
+        self.assertLess(numpy.abs(whole[2] - single[0]).max(), 2.2e-5)  # observed: 5.7e-6
         self.assertTrue((whole == self.model.generate(3, "ID_2", batch_size=3, **settings)).all())
 
     def test_steps_by_hand_make_the_generated_image(self):
@@ -95,19 +95,6 @@ class Models(unittest.TestCase):
         model.close()
         with self.assertRaisesRegex(ValueError, "closed"):
             model.encode(self.images)
-
-    def test_other_arrays(self):
-        class Other:  # what a tensor of another package offers
-            def __init__(self, array):
-                self.array = array
-
-            def __dlpack__(self, **options):
-                return self.array.__dlpack__(**options)
-
-            def __dlpack_device__(self):
-                return self.array.__dlpack_device__()
-        z = self.model.encode(self.images)
-        self.assertTrue((self.model.decode(Other(z)) == self.model.decode(z)).all())
 
     def test_pictures_show_in_a_notebook(self):
         pictures = self.model.generate(2, "ID_1", num_inference_steps=2)

@@ -94,8 +94,25 @@ class CommandLine(unittest.TestCase):
                           "--cache_dir", "cache", "--enable_xformers_memory_efficient_attention")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertEqual(done.stderr.count("no effect here"), 4)
+        self.assertEqual(done.stderr.count("--cache_dir has an effect with --dataset_name only"), 1)
+        self.assertEqual(len(done.stderr.splitlines()), 5)
         self.assertTrue(os.path.isdir(self.folder + "/out/checkpoint-2"))
         self.assertEqual(mdldm.Model.load(self.folder + "/out").num_train_timesteps, 100)
+
+    def test_what_is_not_here_is_refused_in_a_sentence(self):
+        """Values and flags of that script that this one cannot honour; the rest is in the test before."""
+        self.vq()
+        for flags, word in ((("--mixed_precision", "fp16"), "mixed_precision is fp16: one of no|bf16 is expected"),
+                            (("--lr_scheduler", "piecewise_constant"), "lr_scheduler is piecewise_constant"),
+                            (("--ddpm_beta_schedule", "sigmoid"), "ddpm_beta_schedule is sigmoid"),
+                            (("--model_config_name_or_path", "google/ddpm-cifar10-32"), "google/ddpm-cifar10-32"),
+                            (("--preserve_input_precision",), "8 bits a channel"),
+                            (("--checkpoints_total_limit", "many"), "checkpoints_total_limit"),
+                            (("--dataset_name", "somebody/gait"), "exclude each other")):
+            done = self.train("--vae_path", "vq", "--output_dir", "out", *flags)
+            self.assertIn(done.returncode, (1, 2), flags)
+            self.assertIn(word, done.stderr)
+            self.assertNotIn("Traceback", done.stderr)
 
     def test_data_set_by_name_and_upload(self):
         """Both packages are played by stand-ins with their interface: there is no network in a test."""
@@ -104,7 +121,9 @@ class CommandLine(unittest.TestCase):
             file.write("""import mdldm, numpy
 class Image: pass
 class ClassLabel: names = ["ID_1", "ID_2"]
-class Table(list): features = {"image": Image(), "label": ClassLabel()}
+class Table(list):
+    features = {"image": Image(), "label": ClassLabel()}
+    def select_columns(self, columns): return self
 def load_dataset(name, config, split, cache_dir):
     assert (name, config, split, cache_dir) == ("somebody/gait", "raw", "train", "kept")
     return Table({"image": numpy.full((32, 32, 3), 30 * i, numpy.uint8), "label": i % 2} for i in range(8))
@@ -139,6 +158,11 @@ class HfApi:
     def test_preprocessing_is_that_of_the_program(self):
         done = self.train("--processed_data_dir", "p", "--preprocess_only", data=("--raw_data_dir", "data"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        grey = self.train("--processed_data_dir", "g", "--preprocess_only", "--image_mode", "L", "--colormap", "jet",
+                          data=("--raw_data_dir", "data"))
+        self.assertEqual((grey.returncode, grey.stderr), (0, ""))
+        with open(f"{self.folder}/p/ID_1/0.png", "rb") as colours, open(f"{self.folder}/g/ID_1/0.png", "rb") as same:
+            self.assertEqual(colours.read(), same.read())  # the map is undone once, in training
         raw, done = (mdldm.Dataset.open(f"{self.folder}/{name}", resolution=32) for name in ("data", "p"))
         self.assertEqual(raw.names, done.names)
         for i in range(len(raw)):
@@ -146,6 +170,25 @@ class HfApi:
         inside = self.train("--processed_data_dir", "data/p", "--preprocess_only", data=("--raw_data_dir", "data"))
         self.assertEqual(inside.returncode, 1)
         self.assertIn("name a folder outside it", inside.stderr)
+
+    def test_stage_2_reads_pictures_as_its_autoencoder_did(self):
+        grey = ("--image_mode", "L", "--colormap", "jet", "--db_floor", "-40", "--db_ceiling", "0")
+        done = self.train("--stage", "autoencoder", "--output_dir", "vq", *grey)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        vq = mdldm.Model.load(self.folder + "/vq")
+        self.assertEqual(vq.picture_options, {"image_mode": "L", "colormap": "jet", "db_floor": -40, "db_ceiling": 0})
+        weights = []
+        for name, more in (("said", grey), ("taken", ())):
+            done = self.train("--vae_path", "vq", "--output_dir", name, *more)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            with open(f"{self.folder}/{name}/unet/diffusion_pytorch_model.safetensors", "rb") as file:
+                weights.append(file.read())
+        self.assertEqual(*weights)
+        self.assertEqual(mdldm.Model.load(self.folder + "/taken").colormap, "jet")
+        done = self.train("--vae_path", "vq", "--output_dir", "other", "--image_mode", "RGB")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("image_mode L is expected", done.stderr)
+        self.assertEqual(mdldm.Model.create(preset="tiny", components="autoencoder").picture_options, {})
 
     def test_ctrl_c_saves_and_resumes(self):
         """Stopped and resumed, the model is that of the run that was never stopped."""
