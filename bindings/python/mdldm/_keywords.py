@@ -86,6 +86,7 @@ class TrainKeywords(TypedDict, total=False):
     ema_power: Optional[SupportsFloat]
     ema_max_decay: Optional[SupportsFloat]
     mixed_precision: Optional[Literal["no", "bf16"]]
+    allow_tf32: Optional[bool]
     gradient_checkpointing: Optional[bool]
     checkpointing_steps: Optional[SupportsIndex]
     checkpoints_total_limit: Optional[SupportsIndex]
