@@ -148,6 +148,7 @@ class HfApi:
             self.assertEqual(file.read(), "me/out")
 
     def test_without_the_package_datasets(self):
+        self.vq()  # which is read first, for what pictures it takes
         with open(self.folder + "/datasets.py", "w", encoding="utf-8") as file:
             file.write("raise ImportError('not here')\n")
         done = self.train("--vae_path", "vq", "--output_dir", "out", data=("--dataset_name", "somebody/gait"))
