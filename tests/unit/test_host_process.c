@@ -85,7 +85,7 @@ typedef struct session {
 static session open_session(const char *backend)
 {
     session s;
-    mdldm_options *o;
+    mdldm_options *o = NULL;
     assert_int_equal(mdldm_context_create(&s.ctx), MDLDM_OK);
     if (mdldm_context_use_backend(s.ctx, backend) || mdldm_context_set_threads(s.ctx, 2) ||
         mdldm_model_load(s.ctx, temp_path(folder, "model"), &s.m) || mdldm_options_create(s.ctx, &o) ||
