@@ -198,6 +198,7 @@ int main(void)
         cmocka_unit_test(bad_gradients_change_nothing),
     };
     backend_divide_all();
+    backend_use_test_cuda();
     backends = backend_list(list);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,7 @@ int main(int argc, char **argv)
 {
     const mdldm_backend *list[MOST_BACKENDS];
     backend_divide_all();
+    backend_use_test_cuda();
     int backends = backend_list(list);
     size_t count = 0;
     for (int i = 1; i < backends; i++)

@@ -390,6 +390,7 @@ int main(void)
     static struct CMUnitTest tests[MOST_BACKENDS * EACH];
     const mdldm_backend *list[MOST_BACKENDS];
     backend_divide_all();
+    backend_use_test_cuda();
     int backends = backend_list(list), count = 0;
     for (int b = 0; b < backends; b++)
         for (int i = 0; i < EACH; i++, count++) {

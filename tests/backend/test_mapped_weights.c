@@ -234,6 +234,7 @@ int main(void)
     const mdldm_backend *list[MOST_BACKENDS];
     static struct CMUnitTest tests[2 * MOST_BACKENDS];
     static char names[2 * MOST_BACKENDS][80];
+    backend_use_test_cuda();
     int backends = backend_list(list), count = 0;
     for (int b = 0; b < backends; b++) {
         int packs = strcmp(list[b]->name, "reference") != 0; /* the reference computes from the values as they are */

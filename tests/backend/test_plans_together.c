@@ -86,6 +86,7 @@ static void plans_do_not_disturb_each_other(void **state)
     (void)state;
     static const int orders[][PLANS] = {{0, 1, 2}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}};
     const mdldm_backend *list[MOST_BACKENDS];
+    backend_use_test_cuda();
     const int count = backend_list(list);
     for (int b = 0; b < count; b++)
         for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {

@@ -119,7 +119,6 @@ static void losses_follow_the_cpu(void **state)
                where);
         assert_true(most <= runs[i].tolerance);
         assert_true(learnt(&cpu));
-
     }
 }
 
@@ -127,6 +126,7 @@ static int find_cuda(void **state)
 {
     (void)state;
     const mdldm_backend *list[MOST_BACKENDS];
+    backend_use_test_cuda();
     const int count = backend_list(list);
     for (int i = 0; i < count; i++)
         if (strcmp(list[i]->name, "cuda") == 0)

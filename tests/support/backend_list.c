@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "../../backends/reference/reference_backend.h"
@@ -27,12 +28,18 @@ void backend_use_test_cuda(void)
     name_beside("MDLDM_CUDART", "../cuda/libcudart.so.13");
 }
 
+int backend_case_step(const mdldm_backend *backend)
+{
+    const char *runtime = getenv("MDLDM_CUDART");
+    const int interpreted = strcmp(backend->name, "cuda") == 0 && runtime != NULL && runtime[0] == '/';
+    return interpreted && getenv("MDLDM_CUDA_ALL_CASES") == NULL ? 11 : 1;
+}
+
 int backend_list(const mdldm_backend *list[MOST_BACKENDS])
 {
     mdldm_context *ctx = NULL;
     int count = 0;
     name_beside("MDLDM_BACKEND_DIR", "../../backends");
-    backend_use_test_cuda();
     if (mdldm_context_create(&ctx) != MDLDM_OK)
         return 0;
     list[count++] = &mdldm__backend_reference;

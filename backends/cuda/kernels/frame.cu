@@ -71,8 +71,8 @@ template <typename T> DEVICE void finite(const mdldm__cuda_args_finite &a)
     int bad = 0;
     for (int64_t i = (int64_t)block_x() * block_threads() + thread_x(); i < a.count; i += step)
         bad |= !is_finite(get(x + i));
-    if (bad) /* all who come here write the same */
-        *a.flag = 1;
+    if (bad)
+        asm volatile("red.global.or.b32 [%0], %1;" ::"l"(a.flag), "r"(1) : "memory");
 }
 
 #define FINITE(name, type) \
