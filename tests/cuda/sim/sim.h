@@ -215,7 +215,7 @@ static inline void sim_set_written(sim_warp *w, sim_reg r, uint32_t mask, uint32
 /* Hot loops get the processor's own vectors and fused multiply-add. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
-#define SIM_FAST __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define SIM_FAST __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define SIM_FAST
 #endif
