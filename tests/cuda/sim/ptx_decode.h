@@ -76,6 +76,8 @@ void ptx_want_operands(ptx_body *b, const ptx_statement *s, int n);
 /* Gives a variable of the kernel's own its place in shared or local memory. */
 const sim_variable *ptx_add_variable(ptx_body *b, const sim_variable *wanted);
 
+/* A whole text, with memory for its variables. NULL and a sentence when it has what is not in the instruction set. */
+sim_module *ptx_decode_module(const char *text, char *why, size_t room);
 /* The kernel's text from its "{" on. */
 void ptx_read_body(ptx_body *b);
 /* Where the lanes of each branch meet again: the immediate post-dominator. */

@@ -221,7 +221,7 @@ static bool read_or_refuse(ptx_body *b)
     return true;
 }
 
-sim_module *sim_module_load(const char *text, char *why, size_t room)
+sim_module *ptx_decode_module(const char *text, char *why, size_t room)
 {
     sim_module *m = calloc(1, sizeof *m);
     ptx_reader *r = calloc(1, sizeof *r);
@@ -241,35 +241,5 @@ sim_module *sim_module_load(const char *text, char *why, size_t room)
     if (ok)
         return m;
     sim_module_free(m);
-    return NULL;
-}
-
-void sim_module_free(sim_module *m)
-{
-    if (!m)
-        return;
-    for (size_t i = 0; i < m->n_kernels; ++i) {
-        free(m->kernels[i]->ops);
-        free(m->kernels[i]->counts);
-        for (size_t k = 0; k < m->kernels[i]->n_names; ++k)
-            free(m->kernels[i]->names[k]);
-        free(m->kernels[i]->names);
-        free(m->kernels[i]->params);
-        free(m->kernels[i]->constants);
-        free(m->kernels[i]);
-    }
-    for (size_t i = 0; i < m->n_globals; ++i)
-        if (m->globals[i].space != SIM_SHARED)
-            (void)sim_release((void *)(uintptr_t)m->globals[i].address, SIM_MODULE_MEMORY);
-    free(m->globals);
-    free(m->kernels);
-    free(m);
-}
-
-sim_kernel *sim_module_find(sim_module *m, const char *name)
-{
-    for (size_t i = 0; i < m->n_kernels; ++i)
-        if (strcmp(m->kernels[i]->name, name) == 0)
-            return m->kernels[i];
     return NULL;
 }

@@ -124,6 +124,7 @@ typedef struct sim_module {
     size_t n_kernels;
     sim_variable *globals; /* of module scope: address is a host address */
     size_t n_globals;
+    bool shares; /* its kernels' code is that of another module */
 } sim_module;
 
 /* Decodes `text` (NUL-terminated PTX). NULL and a sentence (with the line) in `why` when it has something that is
