@@ -38,27 +38,42 @@ static inline void put(void *lanes, int lane, unsigned bytes, const unsigned cha
     }
 }
 
-/* How many lanes from `l` on have elements at one place (*step 0), or one behind the other (*step size). */
-static unsigned run_of(const uint64_t *addr, uint32_t mask, int l, unsigned size, unsigned *step)
+/* The lanes' addresses; of lanes that are not active, anything. */
+SIM_FAST static void addresses(sim_warp *w, const sim_op *op, sim_reg base, uint64_t addr[SIM_LANES])
 {
-    unsigned n = 1;
-    *step = l + 1 < SIM_LANES && mask >> (l + 1) & 1 && addr[l + 1] == addr[l] ? 0 : size;
-    while (l + (int)n < SIM_LANES && mask >> (l + n) & 1 && addr[l + n] == addr[l] + (uint64_t)n * *step)
-        ++n;
-    return n;
+    if (op->wide) {
+        const uint64_t *from = sim_lanes(w, base);
+        SIM_PER_LANE addr[l] = from[l] + (uint64_t)op->offset;
+    } else {
+        const uint32_t *from = sim_lanes(w, base);
+        SIM_PER_LANE addr[l] = from[l] + (uint32_t)op->offset;
+    }
 }
 
-static void put_run(sim_warp *w, const sim_op *op, int l, unsigned n, const unsigned char *from, unsigned step)
+static void put_lane(sim_warp *w, const sim_op *op, int l, const unsigned char *from)
 {
     const bool sign = op->type == SIM_S8 || op->type == SIM_S16 || op->type == SIM_S32;
-    for (unsigned i = 0; i < op->count; ++i, from += op->width) {
-        void *lanes = sim_lanes(w, op->r[i]);
-        if (op->width == 4 && op->sizes == 4)
-            for (unsigned k = 0; k < n; ++k)
-                memcpy((uint32_t *)lanes + l + k, from + (size_t)k * step, 4);
+    for (unsigned i = 0; i < op->count; ++i)
+        put(sim_lanes(w, op->r[i]), l, op->sizes, from + (size_t)i * op->width, op->width, sign);
+}
+
+/* Lane l's bytes are at from + addr[l]. */
+SIM_FAST static void put_warp(sim_warp *w, const sim_op *op, const unsigned char *from, const uint64_t *addr,
+                              uint32_t mask)
+{
+    if (op->width != 4 || op->sizes != 4) {
+        for (uint32_t left = mask; left; left &= left - 1)
+            put_lane(w, op, __builtin_ctz(left), from + addr[__builtin_ctz(left)]);
+        return;
+    }
+    for (unsigned i = 0; i < op->count; ++i, from += 4) {
+        uint32_t *d = sim_lanes(w, op->r[i]);
+        if (mask == UINT32_MAX)
+            for (int l = 0; l < SIM_LANES; ++l)
+                memcpy(d + l, from + addr[l], 4);
         else
-            for (unsigned k = 0; k < n; ++k)
-                put(lanes, l + (int)k, op->sizes, from + (size_t)k * step, op->width, sign);
+            for (uint32_t left = mask; left; left &= left - 1)
+                memcpy(d + __builtin_ctz(left), from + addr[__builtin_ctz(left)], 4);
     }
 }
 
@@ -66,32 +81,22 @@ static void load(sim_warp *w, const sim_op *op, uint32_t mask)
 {
     const unsigned size = (unsigned)op->width * op->count;
     const sim_reg base = op->r[op->count];
-    uint64_t addr[SIM_LANES] = {0};
+    uint64_t addr[SIM_LANES];
     uint32_t set = mask;
     if (!sim_need_written(w, op, base, mask, "the address"))
         return;
-    for (int l = 0; l < SIM_LANES; ++l)
-        if (mask >> l & 1)
-            addr[l] = sim_lane_address(w, op, base, l);
+    addresses(w, op, base, addr);
     if (w->block->launch->counting)
         sim_count_access(w, op, (sim_space)op->space, addr, mask, size);
-    unsigned n;
-    for (int l = 0; l < SIM_LANES; l += (int)n) {
-        n = 1;
-        if (!(mask >> l & 1))
-            continue;
-        unsigned step;
-        n = run_of(addr, mask, l, size, &step);
-        const unsigned char *from = NULL;
-        if (n > 1)
-            from = sim_touch_run(w, (sim_space)op->space, addr[l], size, step ? n : 1, SIM_READ);
-        if (!from) {
-            n = 1;
-            from = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_READ);
-        }
+    const unsigned char *all = sim_touch_warp(w, (sim_space)op->space, addr, mask, size, SIM_READ);
+    if (all)
+        put_warp(w, op, all, addr, mask);
+    for (uint32_t left = all ? 0 : mask; left; left &= left - 1) {
+        const int l = __builtin_ctz(left);
+        const unsigned char *from = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_READ);
         if (!from)
             return;
-        put_run(w, op, l, n, from, step);
+        put_lane(w, op, l, from);
         if (w->local && from >= w->local && from < w->local + (size_t)SIM_LANES * w->block->kernel->local_bytes &&
             memchr(w->local_set + (from - w->local), 0, size))
             set &= ~(UINT32_C(1) << l); /* compilers spill what they do not need: judged where it is used */
@@ -129,18 +134,22 @@ static void lanes_meet(sim_warp *w, const sim_op *op, const uint64_t *addr, uint
         }
 }
 
+static void take_lane(sim_warp *w, const sim_op *op, int l, unsigned char *to)
+{
+    for (unsigned i = 0; i < op->count; ++i, to += op->width)
+        memcpy(to, (const unsigned char *)sim_lanes(w, op->r[1 + i]) + (size_t)l * op->sizes, op->width);
+}
+
 static void store(sim_warp *w, const sim_op *op, uint32_t mask)
 {
     const unsigned size = (unsigned)op->width * op->count;
-    uint64_t addr[SIM_LANES] = {0};
+    uint64_t addr[SIM_LANES];
     if (!sim_need_written(w, op, op->r[0], mask, "the address"))
         return;
+    addresses(w, op, op->r[0], addr);
     bool local = op->space == SIM_LOCAL;
-    for (int l = 0; l < SIM_LANES; ++l)
-        if (mask >> l & 1) {
-            addr[l] = sim_lane_address(w, op, op->r[0], l);
-            local |= op->space == SIM_GENERIC && addr[l] >> 60 == 2;
-        }
+    for (uint32_t left = op->space == SIM_GENERIC ? mask : 0; left; left &= left - 1)
+        local |= addr[__builtin_ctz(left)] >> 60 == 2;
     if (!local) {
         for (unsigned i = 0; i < op->count; ++i)
             if (!sim_need_written(w, op, op->r[1 + i], mask, "the value stored"))
@@ -149,29 +158,19 @@ static void store(sim_warp *w, const sim_op *op, uint32_t mask)
     }
     if (w->block->launch->counting)
         sim_count_access(w, op, (sim_space)op->space, addr, mask, size);
-    unsigned n;
-    for (int l = 0; l < SIM_LANES && !sim_stopped(w); l += (int)n) {
-        n = 1;
-        if (!(mask >> l & 1))
-            continue;
-        unsigned step;
-        n = run_of(addr, mask, l, size, &step);
-        unsigned char *to = NULL;
-        if (n > 1 && step)
-            to = sim_touch_run(w, (sim_space)op->space, addr[l], size, n, SIM_WRITE);
-        if (!to) {
-            n = 1;
-            to = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_WRITE);
-        }
+    unsigned char *all = sim_stopped(w) || local ? NULL
+                         : sim_touch_warp(w, (sim_space)op->space, addr, mask, size, SIM_WRITE);
+    for (uint32_t left = all ? mask : 0; left; left &= left - 1)
+        take_lane(w, op, __builtin_ctz(left), all + addr[__builtin_ctz(left)]);
+    for (uint32_t left = all ? 0 : mask; left && !sim_stopped(w); left &= left - 1) {
+        const int l = __builtin_ctz(left);
+        unsigned char *to = sim_touch(w, op, l, (sim_space)op->space, addr[l], size, SIM_WRITE);
         if (!to)
             return;
-        for (unsigned i = 0; i < op->count; ++i) {
-            const unsigned char *v = sim_lanes(w, op->r[1 + i]);
-            for (unsigned k = 0; k < n; ++k)
-                memcpy(to + (size_t)k * size + (size_t)i * op->width, v + (size_t)(l + (int)k) * op->sizes, op->width);
-            if (local && !(w->written[op->r[1 + i].id] >> l & 1) && to >= w->local)
+        take_lane(w, op, l, to);
+        for (unsigned i = 0; local && i < op->count; ++i)
+            if (!(w->written[op->r[1 + i].id] >> l & 1) && to >= w->local)
                 memset(w->local_set + (to - w->local) + i * op->width, 0, op->width);
-        }
     }
 }
 

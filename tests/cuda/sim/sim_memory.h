@@ -55,10 +55,10 @@ typedef enum sim_access { SIM_READ, SIM_WRITE, SIM_ADD } sim_access;
  * `space` SIM_GENERIC is resolved by the address. */
 unsigned char *sim_touch(sim_warp *w, const sim_op *op, int lane, sim_space space, uint64_t addr, unsigned size,
                          sim_access access);
-/* `n` lanes' elements of `each` bytes that lie one behind the other, at once. NULL when something is wrong or not
- * simple: then sim_touch, lane by lane, finds out what. */
-unsigned char *sim_touch_run(sim_warp *w, sim_space space, uint64_t addr, unsigned each, unsigned n,
-                             sim_access access);
+/* The access of all lanes in `mask` at once: their addresses become distances from what is returned; those of other
+ * lanes become anything. NULL when something is wrong or not simple: then sim_touch, lane by lane, finds out what. */
+unsigned char *sim_touch_warp(sim_warp *w, sim_space space, uint64_t addr[SIM_LANES], uint32_t mask, unsigned size,
+                              sim_access access);
 /* Shared memory alone, by its offset, without alignment: for cp.async when it lands and ldmatrix. */
 bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, unsigned size, sim_access access);
 

@@ -1,65 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * One lane's access to memory: where it goes and whether it may. */
 #include "tests/cuda/sim/sim_memory.h"
+#include "tests/cuda/sim/sim_records.h"
 
 #include <inttypes.h>
-
-typedef struct who {
-    uint32_t launch, block, interval, me;
-    uint32_t unset; /* records below it were never written */
-} who;
-
-/* Nothing orders an access by `x` before mine. */
-static inline uint32_t unordered(uint32_t x, const who *q)
-{
-    x &= ~SIM_ATOMIC;
-    return ((uint32_t)(x >= q->interval) & (uint32_t)(x != q->me)) | ((uint32_t)(x >= q->launch) & (uint32_t)(x < q->block));
-}
-
-/* An atomic write is not ordered before a plain access even by my own warp: others may have joined it. */
-static inline uint32_t after_write(uint32_t x, const who *q)
-{
-    return unordered(x, q) | ((x >> 31) & (uint32_t)((x & ~SIM_ATOMIC) >= q->interval));
-}
-
-static inline uint32_t note_reader(uint32_t old, const who *q)
-{
-    if (old >= q->launch && old < q->block)
-        return q->launch; /* another block has read, and now I: whoever writes has somebody in his way */
-    return old >= q->interval && old != q->me ? q->interval : q->me;
-}
-
-SIM_FAST static uint32_t check_read(const uint32_t *wrote, uint32_t *read, unsigned n, const who *q)
-{
-    uint32_t bad = 0;
-    for (unsigned i = 0; i < n; ++i) {
-        bad |= after_write(wrote[i], q) | (uint32_t)(wrote[i] < q->unset);
-        read[i] = note_reader(read[i], q);
-    }
-    return bad;
-}
-
-SIM_FAST static uint32_t check_write(uint32_t *wrote, const uint32_t *read, unsigned n, const who *q)
-{
-    uint32_t bad = 0;
-    for (unsigned i = 0; i < n; ++i)
-        bad |= after_write(wrote[i], q) | unordered(read[i], q);
-    if (!bad)
-        for (unsigned i = 0; i < n; ++i)
-            wrote[i] = q->me;
-    return bad;
-}
-
-static uint32_t check_add(uint32_t *wrote, uint32_t *read, unsigned n, const who *q)
-{
-    uint32_t bad = 0;
-    for (unsigned i = 0; i < n; ++i) {
-        const bool atomic = wrote[i] & SIM_ATOMIC && wrote[i] != SIM_PENDING;
-        bad |= (uint32_t)(wrote[i] < q->unset) | (atomic ? 0 : unordered(wrote[i], q)) | unordered(read[i], q);
-        wrote[i] = q->me | SIM_ATOMIC;
-    }
-    return bad;
-}
 
 static const char *doing(sim_access access)
 {
@@ -68,7 +12,7 @@ static const char *doing(sim_access access)
 
 /* Says what is wrong with the first bad byte. `where`: its address as the kernel sees it. */
 static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, uint64_t where, const uint32_t *wrote,
-                    const uint32_t *read, unsigned n, const who *q, sim_access access)
+                    const uint32_t *read, unsigned n, const sim_who *q, sim_access access)
 {
     for (unsigned i = 0; i < n; ++i) {
         const uint32_t x = wrote[i] & ~SIM_ATOMIC, atomic = wrote[i] & SIM_ATOMIC;
@@ -78,11 +22,11 @@ static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, u
                       doing(access), what, at);
             return;
         }
-        if (access != SIM_WRITE && wrote[i] < q->unset) {
+        if (access != SIM_WRITE && x < q->unset) {
             sim_found(w, op, lane, "%s %s memory at 0x%" PRIx64 " which nobody has written", doing(access), what, at);
             return;
         }
-        if ((access == SIM_ADD && atomic) == 0 && after_write(wrote[i], q)) {
+        if ((access == SIM_ADD && atomic) == 0 && !sim_write_ordered(wrote[i], q)) {
             if (x >= q->interval)
                 sim_found(w, op, lane,
                           "race in %s memory at 0x%" PRIx64 ": %s what warp %u %s since the last barrier", what, at,
@@ -93,7 +37,7 @@ static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, u
                           what, at, doing(access), atomic ? "atomically changed" : "wrote");
             return;
         }
-        if (access != SIM_READ && unordered(read[i], q)) {
+        if (access != SIM_READ && sim_read_unordered(read[i], q)) {
             if (read[i] == q->interval)
                 sim_found(w, op, lane,
                           "race in %s memory at 0x%" PRIx64 ": %s what several warps read since the last barrier", what,
@@ -113,23 +57,12 @@ static void explain(sim_warp *w, const sim_op *op, int lane, const char *what, u
               where);
 }
 
-static who whoever(const sim_warp *w, uint32_t unset)
-{
-    const sim_block *b = w->block;
-    return (who){b->launch->launch_first, b->block_first, b->interval_first, w->me, unset};
-}
-
 static bool checked(sim_warp *w, const sim_op *op, int lane, const char *what, uint64_t where, uint32_t *wrote,
-                    uint32_t *read, unsigned n, const who *q, sim_access access)
+                    uint32_t *read, unsigned n, const sim_who *q, sim_access access)
 {
-    uint32_t bad;
-    if (access == SIM_READ)
-        bad = n == 16 ? check_read(wrote, read, 16, q) : n == 4 ? check_read(wrote, read, 4, q)
-                                                                : check_read(wrote, read, n, q);
-    else if (access == SIM_WRITE)
-        bad = check_write(wrote, read, n, q);
-    else
-        bad = check_add(wrote, read, n, q);
+    const uint32_t bad = access == SIM_READ    ? sim_records_read(wrote, read, n, q)
+                         : access == SIM_WRITE ? sim_records_write(wrote, read, n, q)
+                                               : sim_records_add(wrote, read, n, q);
     if (bad)
         explain(w, op, lane, what, where, wrote, read, n, q, access);
     return !bad;
@@ -146,38 +79,8 @@ bool sim_touch_shared(sim_warp *w, const sim_op *op, int lane, uint32_t offset, 
         return false;
     }
     const uint32_t at = offset - SIM_SHARED_FIRST;
-    who q = whoever(w, b->block_first);
-    q.launch = q.block; /* what other blocks left there is not this block's memory */
+    const sim_who q = sim_who_in_shared(w);
     return checked(w, op, lane, "shared", at, b->shared_wrote + at, b->shared_read + at, size, &q, access);
-}
-
-static bool quiet(uint32_t *wrote, uint32_t *read, unsigned n, const who *q, sim_access access)
-{
-    return !(access == SIM_READ ? check_read(wrote, read, n, q) : check_write(wrote, read, n, q));
-}
-
-unsigned char *sim_touch_run(sim_warp *w, sim_space space, uint64_t addr, unsigned each, unsigned n,
-                             sim_access access)
-{
-    sim_block *b = w->block;
-    const uint32_t bytes = each * n;
-    if (space == SIM_GENERIC && addr >> 60 == 0)
-        space = SIM_GLOBAL;
-    if (addr % each)
-        return NULL;
-    if (space == SIM_GLOBAL) {
-        sim_allocation *a = sim_find(addr, bytes);
-        const who q = whoever(w, SIM_HOST);
-        if (!a || !a->wrote || !quiet(a->wrote + (addr - a->base), a->read + (addr - a->base), bytes, &q, access))
-            return NULL;
-        return (unsigned char *)(uintptr_t)addr;
-    }
-    const uint64_t at = addr - SIM_SHARED_FIRST;
-    if (space != SIM_SHARED || addr < SIM_SHARED_FIRST || at > b->shared_size || bytes > b->shared_size - at)
-        return NULL;
-    who q = whoever(w, b->block_first);
-    q.launch = q.block;
-    return quiet(b->shared_wrote + at, b->shared_read + at, bytes, &q, access) ? b->shared + at : NULL;
 }
 
 static unsigned char *touch_global(sim_warp *w, const sim_op *op, int lane, uint64_t addr, unsigned size,
@@ -199,7 +102,7 @@ static unsigned char *touch_global(sim_warp *w, const sim_op *op, int lane, uint
         return NULL;
     }
     const uint64_t at = addr - a->base;
-    const who q = whoever(w, SIM_HOST);
+    const sim_who q = sim_who_in_global(w);
     if (!checked(w, op, lane, "global", addr, a->wrote + at, a->read + at, size, &q, access))
         return NULL;
     return (unsigned char *)(uintptr_t)addr;
