@@ -14,7 +14,6 @@ static void fill(sim_warp *w, sim_reg reg, unsigned size, uint64_t bits)
         *sim_pred(w, reg) = bits ? UINT32_MAX : 0;
     for (size_t l = 0; size && l < SIM_LANES; ++l)
         memcpy(lanes + l * size, &bits, size);
-    w->written[reg.id] = UINT32_MAX;
 }
 
 static uint32_t special_value(const sim_warp *w, int which, uint32_t l)
@@ -40,22 +39,37 @@ static uint32_t special_value(const sim_warp *w, int which, uint32_t l)
     }
 }
 
-static void begin_warp(sim_warp *w)
+/* What is the same in all blocks; registers that hold it hold nothing else (see ptx_place.c). */
+static void set_constants(sim_warp *w)
 {
     const sim_kernel *k = w->block->kernel;
-    memset(w->written, 0, k->n_regs * sizeof *w->written);
     for (size_t i = 0; i < k->n_constants; ++i) {
         const sim_constant *c = &k->constants[i];
         fill(w, c->reg, c->size, c->dynamic ? c->bits + SIM_SHARED_FIRST + k->dynamic_at : c->bits);
     }
-    for (int i = 0; i < SIM_SPECIALS; ++i) {
-        if (!k->has_special[i])
-            continue;
-        uint32_t *lanes = sim_lanes(w, k->special[i]);
-        for (uint32_t l = 0; l < SIM_LANES; ++l)
-            lanes[l] = special_value(w, i, l);
-        w->written[k->special[i].id] = UINT32_MAX;
-    }
+    for (int i = 0; i < SIM_SPECIALS; ++i)
+        if (k->has_special[i]) {
+            uint32_t *lanes = sim_lanes(w, k->special[i]);
+            for (uint32_t l = 0; l < SIM_LANES; ++l)
+                lanes[l] = special_value(w, i, l);
+        }
+}
+
+static void begin_warp(sim_warp *w)
+{
+    const sim_kernel *k = w->block->kernel;
+    memset(w->written, 0, k->n_regs * sizeof *w->written);
+    for (size_t i = 0; i < k->n_constants; ++i)
+        w->written[k->constants[i].reg.id] = UINT32_MAX;
+    for (int i = 0; i < SIM_SPECIALS; ++i)
+        if (k->has_special[i])
+            w->written[k->special[i].id] = UINT32_MAX;
+    for (int i = SIM_CTAID_X; i <= SIM_CTAID_Z; ++i)
+        if (k->has_special[i]) {
+            uint32_t *lanes = sim_lanes(w, k->special[i]);
+            for (uint32_t l = 0; l < SIM_LANES; ++l)
+                lanes[l] = w->block->at[i - SIM_CTAID_X];
+        }
     if (k->local_bytes)
         memset(w->local_set, 0, (size_t)SIM_LANES * k->local_bytes);
     w->exited = ~w->lanes;
@@ -144,6 +158,7 @@ static bool make_block(sim_block *b, uint32_t threads)
         if (!w->file || !w->written)
             return false;
         memset(w->file, 0xa5, (size_t)k->file_units * 64);
+        set_constants(w);
         if (k->local_bytes) {
             w->local = malloc((size_t)SIM_LANES * k->local_bytes);
             w->local_set = calloc(SIM_LANES, k->local_bytes);

@@ -32,6 +32,14 @@ static inline uint32_t sim_write_ordered(uint32_t x, const sim_who *q)
     return (uint32_t)(y - q->block < q->interval - q->block) | (uint32_t)(y < q->launch) | (uint32_t)(x == q->me);
 }
 
+/* ... and there was one: I may read. */
+static inline uint32_t sim_read_ordered(uint32_t x, const sim_who *q)
+{
+    const uint32_t y = x & ~SIM_ATOMIC;
+    return (uint32_t)(y - q->block < q->interval - q->block) | (uint32_t)(y - q->unset < q->launch - q->unset) |
+           (uint32_t)(x == q->me);
+}
+
 /* Nothing orders reads recorded as `x` before what I do. */
 static inline uint32_t sim_read_unordered(uint32_t x, const sim_who *q)
 {
@@ -45,33 +53,7 @@ static inline uint32_t sim_note_reader(uint32_t old, const sim_who *q)
     return old - q->launch < q->block - q->launch ? q->launch : now;
 }
 
-static inline __attribute__((always_inline)) uint32_t sim_read_bytes(const uint32_t *wrote, uint32_t *read, unsigned n,
-                                                                     const sim_who *q)
-{
-    uint32_t good = 1;
-    for (unsigned i = 0; i < n; ++i) {
-        const uint32_t y = wrote[i] & ~SIM_ATOMIC;
-        good &= (uint32_t)(y - q->block < q->interval - q->block) | (uint32_t)(y - q->unset < q->launch - q->unset) |
-                (uint32_t)(wrote[i] == q->me);
-        read[i] = sim_note_reader(read[i], q);
-    }
-    return !good;
-}
-
-/* Leaves the records as they are unless all is well. */
-static inline __attribute__((always_inline)) uint32_t sim_write_bytes(uint32_t *wrote, const uint32_t *read, unsigned n,
-                                                                      const sim_who *q)
-{
-    uint32_t bad = 0;
-    for (unsigned i = 0; i < n; ++i)
-        bad |= (sim_write_ordered(wrote[i], q) ^ 1) | sim_read_unordered(read[i], q);
-    if (!bad)
-        for (unsigned i = 0; i < n; ++i)
-            wrote[i] = q->me;
-    return bad;
-}
-
-/* Of `n` bytes: 0 when all is well. */
+/* Of `n` bytes: 0 when all is well; what may not be written stays as it is. */
 uint32_t sim_records_read(const uint32_t *wrote, uint32_t *read, unsigned n, const sim_who *q);
 uint32_t sim_records_write(uint32_t *wrote, const uint32_t *read, unsigned n, const sim_who *q);
 uint32_t sim_records_add(uint32_t *wrote, uint32_t *read, unsigned n, const sim_who *q);

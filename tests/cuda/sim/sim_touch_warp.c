@@ -5,12 +5,23 @@
 
 SIM_FAST uint32_t sim_records_read(const uint32_t *wrote, uint32_t *read, unsigned n, const sim_who *q)
 {
-    return sim_read_bytes(wrote, read, n, q);
+    uint32_t bad = 0;
+    for (unsigned i = 0; i < n; ++i) {
+        bad |= sim_read_ordered(wrote[i], q) ^ 1;
+        read[i] = sim_note_reader(read[i], q);
+    }
+    return bad;
 }
 
 SIM_FAST uint32_t sim_records_write(uint32_t *wrote, const uint32_t *read, unsigned n, const sim_who *q)
 {
-    return sim_write_bytes(wrote, read, n, q);
+    uint32_t bad = 0;
+    for (unsigned i = 0; i < n; ++i)
+        bad |= (sim_write_ordered(wrote[i], q) ^ 1) | sim_read_unordered(read[i], q);
+    if (!bad)
+        for (unsigned i = 0; i < n; ++i)
+            wrote[i] = q->me;
+    return bad;
 }
 
 uint32_t sim_records_add(uint32_t *wrote, uint32_t *read, unsigned n, const sim_who *q)
@@ -25,11 +36,37 @@ uint32_t sim_records_add(uint32_t *wrote, uint32_t *read, unsigned n, const sim_
     return bad;
 }
 
-/* A loop over a few bytes, whose number is known where it is called, and over many. */
-static inline __attribute__((always_inline)) uint32_t any_bytes(uint32_t *wrote, uint32_t *read, unsigned n,
-                                                                const sim_who *q, sim_access access)
+typedef enum pass { READ, WRITE, MARK } pass; /* MARK: what was written, when all of it may be */
+
+enum { WIDE = 16 };
+
+/* `n` (at most WIDE, known where this is called) bytes as one vector. What is found wrong is gathered element by
+ * element, and looked at once for a whole access. */
+static inline __attribute__((always_inline)) void together(uint32_t *restrict wrote, uint32_t *restrict read, unsigned n,
+                                                           const sim_who *restrict q, pass what,
+                                                           uint32_t bad[restrict WIDE])
 {
-    return access == SIM_READ ? sim_read_bytes(wrote, read, n, q) : sim_write_bytes(wrote, read, n, q);
+    for (unsigned i = 0; i < n; ++i)
+        if (what == READ) {
+            bad[i] |= sim_read_ordered(wrote[i], q) ^ 1;
+            read[i] = sim_note_reader(read[i], q);
+        } else if (what == WRITE) {
+            bad[i] |= (sim_write_ordered(wrote[i], q) ^ 1) | sim_read_unordered(read[i], q);
+        } else {
+            wrote[i] = q->me;
+        }
+}
+
+static inline __attribute__((always_inline)) void stretch(uint32_t *wrote, uint32_t *read, size_t n, const sim_who *q,
+                                                          pass what, uint32_t bad[WIDE])
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        together(wrote + i, read + i, 16, q, what, bad);
+    for (; i + 4 <= n; i += 4)
+        together(wrote + i, read + i, 4, q, what, bad);
+    for (; i < n; ++i)
+        together(wrote + i, read + i, 1, q, what, bad);
 }
 
 typedef struct lanes {
@@ -38,43 +75,52 @@ typedef struct lanes {
 } lanes;
 
 /* Stretches of lanes whose elements lie one behind the other, each at once. */
-static inline __attribute__((always_inline)) uint32_t stretches(uint32_t *wrote, uint32_t *read, const uint64_t *addr,
-                                                                uint64_t least, uint32_t mask, lanes x, unsigned size,
-                                                                const sim_who *q, sim_access access)
+static inline __attribute__((always_inline)) bool stretches(uint32_t *wrote, uint32_t *read, const uint64_t *addr,
+                                                            uint64_t least, uint32_t mask, lanes x, unsigned size,
+                                                            const sim_who *q, pass what)
 {
-    uint32_t bad = 0;
-    if (x.next == UINT32_MAX - 1)
-        return any_bytes(wrote, read, SIM_LANES * size, q, access);
+    uint32_t bad[WIDE] = {0}, any = 0;
     for (uint32_t left = mask & ~x.same; left;) {
         const int l = __builtin_ctz(left);
-        const uint32_t behind = ~(uint32_t)((uint64_t)x.next >> (l + 1));
-        const unsigned n = 1 + (unsigned)__builtin_ctz(behind);
+        const unsigned n = 1 + (unsigned)__builtin_ctzll(~((uint64_t)x.next >> (l + 1)));
         const uint64_t at = addr[l] - least;
-        for (unsigned i = 0; i < n; ++i)
-            bad |= any_bytes(wrote + at + (size_t)i * size, read + at + (size_t)i * size, size, q, access);
+        if (n == 1)
+            stretch(wrote + at, read + at, size, q, what, bad);
+        else
+            stretch(wrote + at, read + at, (size_t)n * size, q, what, bad);
         left &= ~(uint32_t)(((UINT64_C(1) << n) - 1) << l);
     }
-    return bad;
+    for (int i = 0; i < WIDE; ++i)
+        any |= bad[i];
+    return !any;
 }
 
-SIM_FAST static uint32_t check(uint32_t *wrote, uint32_t *read, const uint64_t *addr, uint64_t least, uint32_t mask,
-                               lanes x, unsigned size, const sim_who *q, sim_access access)
+#define SIZES(WHAT)                                                                                                    \
+    switch (size) {                                                                                                    \
+    case 2: return stretches(wrote, read, addr, least, mask, x, 2, q, WHAT);                                           \
+    case 4: return stretches(wrote, read, addr, least, mask, x, 4, q, WHAT);                                           \
+    case 8: return stretches(wrote, read, addr, least, mask, x, 8, q, WHAT);                                           \
+    case 16: return stretches(wrote, read, addr, least, mask, x, 16, q, WHAT);                                         \
+    default: return stretches(wrote, read, addr, least, mask, x, 1, q, WHAT);                                          \
+    }
+
+SIM_FAST static bool check(uint32_t *wrote, uint32_t *read, const uint64_t *addr, uint64_t least, uint32_t mask,
+                           lanes x, unsigned size, const sim_who *q, pass what)
+{
+    if (what == READ)
+        SIZES(READ)
+    if (what == WRITE)
+        SIZES(WRITE)
+    SIZES(MARK)
+}
+
+static bool good(uint32_t *wrote, uint32_t *read, const uint64_t *addr, uint64_t least, uint32_t mask, lanes x,
+                 unsigned size, const sim_who *q, sim_access access)
 {
     if (access == SIM_READ)
-        switch (size) {
-        case 1: return stretches(wrote, read, addr, least, mask, x, 1, q, SIM_READ);
-        case 2: return stretches(wrote, read, addr, least, mask, x, 2, q, SIM_READ);
-        case 4: return stretches(wrote, read, addr, least, mask, x, 4, q, SIM_READ);
-        case 8: return stretches(wrote, read, addr, least, mask, x, 8, q, SIM_READ);
-        default: return stretches(wrote, read, addr, least, mask, x, 16, q, SIM_READ);
-        }
-    switch (size) {
-    case 1: return stretches(wrote, read, addr, least, mask, x, 1, q, SIM_WRITE);
-    case 2: return stretches(wrote, read, addr, least, mask, x, 2, q, SIM_WRITE);
-    case 4: return stretches(wrote, read, addr, least, mask, x, 4, q, SIM_WRITE);
-    case 8: return stretches(wrote, read, addr, least, mask, x, 8, q, SIM_WRITE);
-    default: return stretches(wrote, read, addr, least, mask, x, 16, q, SIM_WRITE);
-    }
+        return check(wrote, read, addr, least, mask, x, size, q, READ);
+    return check(wrote, read, addr, least, mask, x, size, q, WRITE) &&
+           check(wrote, read, addr, least, mask, x, size, q, MARK);
 }
 
 /* The span of the active lanes' addresses; false when one is not a multiple of `size`. */
@@ -111,8 +157,8 @@ static unsigned char *touch(sim_warp *w, sim_space space, const uint64_t *addr, 
             return NULL;
         const uint64_t at = least - SIM_SHARED_FIRST;
         const sim_who q = sim_who_in_shared(w);
-        const uint32_t bad = check(b->shared_wrote + at, b->shared_read + at, addr, least, mask, x, size, &q, access);
-        return bad ? NULL : b->shared + at;
+        return good(b->shared_wrote + at, b->shared_read + at, addr, least, mask, x, size, &q, access) ? b->shared + at
+                                                                                                        : NULL;
     }
     if (space == SIM_PARAM) {
         if (access != SIM_READ || most > b->kernel->param_bytes || size > b->kernel->param_bytes - most)
@@ -124,8 +170,8 @@ static unsigned char *touch(sim_warp *w, sim_space space, const uint64_t *addr, 
         return NULL;
     const sim_who q = sim_who_in_global(w);
     const uint64_t at = least - a->base;
-    return check(a->wrote + at, a->read + at, addr, least, mask, x, size, &q, access)
-               ? NULL : (unsigned char *)(uintptr_t)least;
+    return good(a->wrote + at, a->read + at, addr, least, mask, x, size, &q, access) ? (unsigned char *)(uintptr_t)least
+                                                                                     : NULL;
 }
 
 unsigned char *sim_touch_warp(sim_warp *w, sim_space space, uint64_t addr[SIM_LANES], uint32_t mask, unsigned size,

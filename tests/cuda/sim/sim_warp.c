@@ -128,15 +128,18 @@ void sim_run_warp(sim_warp *w)
         }
         if (counts)
             ++counts[w->pc].runs;
-        switch ((sim_flow)op->flow) {
-        case SIM_PLAIN:
+        if (op->flow == SIM_PLAIN) {
             if (mask) {
                 if (!op->own_written)
                     propagate(w, op, mask);
                 op->run(w, op, mask);
             }
-            ++w->pc;
-            break;
+            if (++w->pc == top->meet)
+                settle(w);
+            continue;
+        }
+        switch ((sim_flow)op->flow) {
+        case SIM_PLAIN: break;
         case SIM_BRANCH: branch(w, op, mask); break;
         case SIM_EXIT: leave(w, mask); break;
         case SIM_BARRIER:
