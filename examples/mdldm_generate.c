@@ -226,10 +226,16 @@ static mdldm_status draw_class(generation *g, int64_t label, int row)
 static mdldm_status write_sheet(generation *g)
 {
     char path[4096], title[200];
+    const char *scheduler = cli_option_text(g->c, "scheduler"), *prediction = "";
     double guidance = 1.0;
 
     mdldm_options_get_double(g->c->ctx, g->c->options, "guidance_scale", &guidance);
-    snprintf(title, sizeof title, "%s, %lld steps, guidance %g, seed %lld", cli_option_text(g->c, "scheduler"),
+    if (!mdldm_options_is_set(g->c->options, "scheduler") &&
+        mdldm_model_get_string(g->c->ctx, g->model, "prediction_type", &prediction) == MDLDM_OK &&
+        strcmp(prediction, "flow_prediction") == 0) {
+        scheduler = "flow matching";
+    }
+    snprintf(title, sizeof title, "%s, %lld steps, guidance %g, seed %lld", scheduler,
              (long long)mdldm_sampler_steps(g->sampler), guidance, (long long)cli_option_integer(g->c, "seed"));
     sheet_title(&g->grid, title);
     snprintf(path, sizeof path, "%s/sheet.png", g->folder);

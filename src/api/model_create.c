@@ -4,7 +4,7 @@
 
 #include "api/context.h"
 #include "api/options_table.h"
-#include "diffusion/scheduler.h"
+#include "diffusion/scheduler_new.h"
 #include "io/file_util.h"
 #include "io/json_util.h"
 #include "models/model.h"
@@ -214,9 +214,12 @@ static mdldm_status make_unet(creation *c, const mdldm__component *autoencoder)
                             (int)c->resolution, (int)unet->sample_h, (int)unet->levels, (int)multiple);
     uint64_t seed = (uint64_t)mdldm__option_int(c->options, "seed");
     MDLDM__TRY(mdldm__params_randomize(&c->m->unet->params, seed));
-    c->m->scheduler = mdldm__scheduler_default_config(mdldm__option_int(c->options, "ddpm_num_steps"),
-                                                      mdldm__option_string(c->options, "ddpm_beta_schedule"),
-                                                      mdldm__option_string(c->options, "prediction_type"));
+    c->m->scheduler = mdldm__scheduler_new_config(&(mdldm__scheduler_new){
+        .num_train_timesteps = mdldm__option_int(c->options, "ddpm_num_steps"),
+        .beta_schedule = mdldm__option_string(c->options, "ddpm_beta_schedule"),
+        .prediction_type = mdldm__option_string(c->options, "prediction_type"),
+        .rescale_betas_zero_snr = (int32_t)mdldm__option_int(c->options, "rescale_betas_zero_snr"),
+        .shift = mdldm__option_double(c->options, "flow_shift") });
     return c->m->scheduler != NULL ? MDLDM_OK : mdldm__oom(env, "a scheduler's config");
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "diffusion/scheduler_config.h"
 #include "io/json_util.h"
 #include "models/model.h"
 
@@ -183,7 +184,9 @@ mdldm_status mdldm_model_get_string(mdldm_context *ctx, const mdldm_model *m, co
     else if (strcmp(key, "scheduler_class") == 0)
         text = text_or(json_object_get(m->scheduler, "_class_name"), m->scheduler != NULL ? "DDPMScheduler" : "");
     else if (strcmp(key, "prediction_type") == 0)
-        text = text_or(json_object_get(m->scheduler, "prediction_type"), m->scheduler != NULL ? "epsilon" : "");
+        text = mdldm__scheduler_is_flow(json_string_value(json_object_get(m->scheduler, "_class_name")))
+                   ? "flow_prediction"
+                   : text_or(json_object_get(m->scheduler, "prediction_type"), m->scheduler != NULL ? "epsilon" : "");
     else if (strcmp(key, "colormap") == 0)
         text = text_or(json_object_get(m->extra, "colormap"), "none");
     else

@@ -7,6 +7,7 @@
 #include "api/options_table.h"
 #include "api/sampler.h"
 #include "diffusion/scheduler_config.h"
+#include "diffusion/scheduler_new.h"
 
 static mdldm_status set_key(mdldm__env *env, json_t *config, const char *key, json_t *value)
 {
@@ -42,11 +43,16 @@ static mdldm_status apply_options(mdldm__env *env, json_t *config, const char *c
     if (order > 0)
         MDLDM__TRY(set_key(env, config, "solver_order", json_integer(order)));
     const char *spacing = mdldm__option_string(options, "timestep_spacing");
+    if (strcmp(spacing, "model") != 0 && !mdldm__scheduler_has_key(class_name, "timestep_spacing"))
+        return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
+                            "option timestep_spacing is \"%s\", but the scheduler %s has none to choose; \"model\" would "
+                            "be right",
+                            spacing, class_name);
     if (strcmp(spacing, "model") != 0)
         MDLDM__TRY(set_key(env, config, "timestep_spacing", json_string(spacing)));
     MDLDM__TRY(apply_switch(env, config, class_name, "use_karras_sigmas",
                             mdldm__option_string(options, "use_karras_sigmas"),
-                            "dpmsolver++, dpmsolver-sde, euler and lms"));
+                            "dpmsolver++, dpmsolver-sde, euler, lms and flow_euler"));
     return apply_switch(env, config, class_name, "clip_sample", mdldm__option_string(options, "clip_sample"),
                         "ddpm and ddim");
 }
@@ -55,8 +61,10 @@ static mdldm_status make_scheduler(mdldm_sampler *s, json_t *config, const mdldm
 {
     const char *asked = mdldm__option_string(options, "scheduler");
     const char *class_name = asked;
-    if (strcmp(asked, "model") == 0)
-        class_name = json_string_value(json_object_get(config, "_class_name"));
+    const char *stored = json_string_value(json_object_get(config, "_class_name"));
+    const int chosen = options != NULL && mdldm_options_is_set(options, "scheduler");
+    if (strcmp(asked, "model") == 0 || (!chosen && mdldm__scheduler_is_flow(stored)))
+        class_name = stored;
     if (class_name != NULL) /* otherwise create says what is missing */
         MDLDM__TRY(apply_options(&s->env, config, class_name, options));
     MDLDM__TRY(mdldm__scheduler_create(&s->env, config, class_name, &s->scheduler));
@@ -97,7 +105,7 @@ static mdldm_status fill_sampler(mdldm_sampler *s, mdldm_model *m, const mdldm_o
     s->seed = (uint64_t)mdldm__option_int(options, "seed");
     MDLDM__TRY(check_model(&s->env, m, s->guidance_scale));
     json_t *config = m->scheduler != NULL ? json_deep_copy(m->scheduler)
-                                          : mdldm__scheduler_default_config(1000, "linear", "epsilon");
+                                          : mdldm__scheduler_default_config();
     if (config == NULL)
         return mdldm__oom(&s->env, "scheduler config");
     mdldm_status status = make_scheduler(s, config, options);

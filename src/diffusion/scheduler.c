@@ -18,6 +18,8 @@ static const mdldm__scheduler_methods *methods_of(mdldm__scheduler_kind kind)
     case MDLDM__EULER_ANCESTRAL: return &mdldm__euler_ancestral_methods;
     case MDLDM__LMS: return &mdldm__lms_methods;
     case MDLDM__PNDM: return &mdldm__pndm_methods;
+    case MDLDM__FLOW_EULER: return &mdldm__flow_euler_methods;
+    case MDLDM__FLOW_HEUN: return &mdldm__flow_heun_methods;
     }
     return NULL;
 }
@@ -25,6 +27,14 @@ static const mdldm__scheduler_methods *methods_of(mdldm__scheduler_kind kind)
 static mdldm_status fill_tables(mdldm__scheduler *s)
 {
     const int64_t count = s->config.num_train_timesteps;
+    if (s->config.prediction_type == MDLDM__PREDICT_FLOW) {
+        const float shift = (float)s->config.shift, shift_less_1 = (float)(s->config.shift - 1.0);
+        for (int64_t i = 0; i < count; i++) { /* Esser et al. 2024, equation 23 */
+            const float part = (float)(i + 1) / (float)count;
+            s->train_sigmas[i] = shift * part / (1.0f + shift_less_1 * part);
+        }
+        return MDLDM_OK;
+    }
     mdldm__alphas_cumprod(&s->config, s->alphas_cumprod);
     for (int64_t i = 0; i < count; i++) {
         float ac = s->alphas_cumprod[i];
@@ -236,9 +246,43 @@ mdldm_status mdldm__scheduler_step(mdldm__scheduler *s, int64_t index, const flo
     return MDLDM_OK;
 }
 
-/* out = sqrt(ac) a +- sqrt(1-ac) b, image by image. */
-static mdldm_status mix(const mdldm__scheduler *s, const float *a, const float *b, float sign,
-                        const int64_t *timesteps, int64_t n, size_t count, float *out)
+double mdldm__scheduler_train_time(const mdldm__scheduler *s, int64_t index)
+{
+    assert(index >= 0 && index < s->config.num_train_timesteps);
+    if (s->config.prediction_type != MDLDM__PREDICT_FLOW)
+        return (double)index;
+    return (double)(s->train_sigmas[index] * (float)s->config.num_train_timesteps);
+}
+
+double mdldm__scheduler_train_sigma(const mdldm__scheduler *s, int64_t index)
+{
+    assert(index >= 0 && index < s->config.num_train_timesteps);
+    return s->train_sigmas[index];
+}
+
+typedef struct weights {
+    float sample, noise;
+} weights;
+
+/* Of the noisy sample at training timestep t. */
+static weights noisy_weights(const mdldm__scheduler *s, int64_t t)
+{
+    if (s->config.prediction_type == MDLDM__PREDICT_FLOW)
+        return (weights){ 1.0f - s->train_sigmas[t], s->train_sigmas[t] };
+    return (weights){ sqrtf(s->alphas_cumprod[t]), sqrtf(1.0f - s->alphas_cumprod[t]) };
+}
+
+static weights velocity_weights(const mdldm__scheduler *s, int64_t t)
+{
+    if (s->config.prediction_type == MDLDM__PREDICT_FLOW)
+        return (weights){ -1.0f, 1.0f };
+    return (weights){ -sqrtf(1.0f - s->alphas_cumprod[t]), sqrtf(s->alphas_cumprod[t]) };
+}
+
+/* out = sum of sample and noise, weighted image by image. */
+static mdldm_status mix(const mdldm__scheduler *s, weights (*weigh)(const mdldm__scheduler *, int64_t),
+                        const float *sample, const float *noise, const int64_t *timesteps, int64_t n, size_t count,
+                        float *out)
 {
     assert(n >= 1 && count % (size_t)n == 0);
     for (int64_t k = 0; k < n; k++)
@@ -247,10 +291,9 @@ static mdldm_status mix(const mdldm__scheduler *s, const float *a, const float *
                                 (long long)timesteps[k], (long long)s->config.num_train_timesteps - 1);
     const size_t each = count / (size_t)n;
     for (int64_t k = 0; k < n; k++) {
-        float ac = s->alphas_cumprod[timesteps[k]];
-        float wa = sqrtf(ac), wb = sign * sqrtf(1.0f - ac);
+        const weights w = weigh(s, timesteps[k]);
         for (size_t i = (size_t)k * each; i < ((size_t)k + 1) * each; i++)
-            out[i] = wa * a[i] + wb * b[i];
+            out[i] = w.sample * sample[i] + w.noise * noise[i];
     }
     return MDLDM_OK;
 }
@@ -258,24 +301,11 @@ static mdldm_status mix(const mdldm__scheduler *s, const float *a, const float *
 mdldm_status mdldm__scheduler_add_noise(const mdldm__scheduler *s, const float *sample, const float *noise,
                                         const int64_t *timesteps, int64_t n, size_t count, float *noisy)
 {
-    return mix(s, sample, noise, 1.0f, timesteps, n, count, noisy);
+    return mix(s, noisy_weights, sample, noise, timesteps, n, count, noisy);
 }
 
 mdldm_status mdldm__scheduler_velocity(const mdldm__scheduler *s, const float *sample, const float *noise,
                                        const int64_t *timesteps, int64_t n, size_t count, float *out)
 {
-    return mix(s, noise, sample, -1.0f, timesteps, n, count, out);
-}
-
-json_t *mdldm__scheduler_default_config(int64_t num_train_timesteps, const char *beta_schedule,
-                                        const char *prediction_type)
-{
-    /* Every key of DDPMScheduler, so that from_config to another class keeps all of them. */
-    return json_pack("{s:s, s:s, s:f, s:s, s:f, s:b, s:f, s:f, s:I, s:s, s:b, s:f, s:i, s:b, s:s, s:n, s:s}",
-                     "_class_name", "DDPMScheduler", "_diffusers_version", "0.42.1", "beta_end", 0.02,
-                     "beta_schedule", beta_schedule, "beta_start", 0.0001, "clip_sample", 0,
-                     "clip_sample_range", 1.0, "dynamic_thresholding_ratio", 0.995, "num_train_timesteps",
-                     (json_int_t)num_train_timesteps, "prediction_type", prediction_type,
-                     "rescale_betas_zero_snr", 0, "sample_max_value", 1.0, "steps_offset", 0, "thresholding",
-                     0, "timestep_spacing", "leading", "trained_betas", "variance_type", "fixed_small");
+    return mix(s, velocity_weights, sample, noise, timesteps, n, count, out);
 }

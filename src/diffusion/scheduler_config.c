@@ -13,7 +13,8 @@ static const char *const class_names[] = {
     "DDPMScheduler", "DDIMScheduler",
     "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
     "EulerAncestralDiscreteScheduler", "LMSDiscreteScheduler",
-    "PNDMScheduler",
+    "PNDMScheduler", "FlowMatchEulerDiscreteScheduler",
+    "FlowMatchHeunDiscreteScheduler",
 };
 #define CLASS_COUNT (sizeof class_names / sizeof *class_names)
 
@@ -30,6 +31,8 @@ static const struct {
     {"euler_ancestral", MDLDM__EULER_ANCESTRAL, -1},
     {"lms", MDLDM__LMS, -1},
     {"pndm", MDLDM__PNDM, -1},
+    {"flow_euler", MDLDM__FLOW_EULER, -1},
+    {"flow_heun", MDLDM__FLOW_HEUN, -1},
 };
 
 #define DDPM (1u << MDLDM__DDPM)
@@ -39,7 +42,10 @@ static const struct {
 #define EULA (1u << MDLDM__EULER_ANCESTRAL)
 #define LMS (1u << MDLDM__LMS)
 #define PNDM (1u << MDLDM__PNDM)
-#define EVERY 127u
+#define FEUL (1u << MDLDM__FLOW_EULER)
+#define FHEUN (1u << MDLDM__FLOW_HEUN)
+#define FLOW (FEUL | FHEUN)
+#define EVERY (DDPM | DDIM | DPM | EUL | EULA | LMS | PNDM) /* of diffusion */
 
 typedef enum value_type {
     BOOLEAN,
@@ -49,7 +55,7 @@ typedef enum value_type {
     CHOICE,
     OPTIONAL_CHOICE, /* null: the default stays */
     BETAS,
-    REFUSED_IF_TRUE,
+    REFUSED_IF_TRUE, /* choices says why */
     WITHOUT_EFFECT
 } value_type;
 
@@ -62,7 +68,7 @@ static const struct key_rule {
     size_t offset;
     const char *choices;
 } rules[] = {
-    {"num_train_timesteps", EVERY, INTEGER, AT(num_train_timesteps), NULL},
+    {"num_train_timesteps", EVERY | FLOW, INTEGER, AT(num_train_timesteps), NULL},
     {"beta_start", EVERY, NUMBER, AT(beta_start), NULL},
     {"beta_end", EVERY, NUMBER, AT(beta_end), NULL},
     {"beta_schedule", DDPM, CHOICE, AT(beta_schedule),
@@ -95,9 +101,9 @@ static const struct key_rule {
     {"solver_type", DPM, CHOICE, AT(solver_type), "midpoint|heun|logrho|bh1|bh2"},
     {"lower_order_final", DPM, BOOLEAN, AT(lower_order_final), NULL},
     {"euler_at_final", DPM, BOOLEAN, AT(euler_at_final), NULL},
-    {"use_karras_sigmas", DPM | EUL | LMS, BOOLEAN, AT(use_karras_sigmas), NULL},
-    {"use_exponential_sigmas", DPM | EUL | LMS, BOOLEAN, AT(use_exponential_sigmas), NULL},
-    {"use_beta_sigmas", DPM | EUL | LMS, BOOLEAN, AT(use_beta_sigmas), NULL},
+    {"use_karras_sigmas", DPM | EUL | LMS | FEUL, BOOLEAN, AT(use_karras_sigmas), NULL},
+    {"use_exponential_sigmas", DPM | EUL | LMS | FEUL, BOOLEAN, AT(use_exponential_sigmas), NULL},
+    {"use_beta_sigmas", DPM | EUL | LMS | FEUL, BOOLEAN, AT(use_beta_sigmas), NULL},
     {"use_lu_lambdas", DPM, BOOLEAN, AT(use_lu_lambdas), NULL},
     {"final_sigmas_type", DPM | EUL, CHOICE, AT(final_sigma_min), "zero|sigma_min"},
     {"lambda_min_clipped", DPM, NUMBER, AT(lambda_min_clipped), NULL},
@@ -106,11 +112,19 @@ static const struct key_rule {
     /* Euler's own keys, but the others find them in their config as well (hasattr) and use them. */
     {"sigma_min", DPM | EUL | LMS, OPTIONAL_NUMBER, AT(sigma_min), NULL},
     {"sigma_max", DPM | EUL | LMS, OPTIONAL_NUMBER, AT(sigma_max), NULL},
-    /* Flow matching is another process, not a choice of sampler. */
-    {"use_flow_sigmas", EVERY, REFUSED_IF_TRUE, 0, NULL},
-    {"use_dynamic_shifting", EVERY, REFUSED_IF_TRUE, 0, NULL},
+    /* Flow matching is another process, with classes of its own. */
+    {"use_flow_sigmas", EVERY, REFUSED_IF_TRUE, 0, "for flow matching there are flow_euler and flow_heun"},
+    {"use_dynamic_shifting", EVERY | FEUL, REFUSED_IF_TRUE, 0, "a shift by resolution is not supported"},
+    {"shift", FLOW, NUMBER, AT(shift), NULL},
+    {"shift_terminal", FEUL, OPTIONAL_NUMBER, AT(shift_terminal), NULL},
+    {"stochastic_sampling", FEUL, BOOLEAN, AT(stochastic_sampling), NULL},
+    {"invert_sigmas", FEUL, REFUSED_IF_TRUE, 0, "a process from data to noise is not supported"},
+    {"base_shift", FEUL, WITHOUT_EFFECT, 0, NULL}, /* these four belong to use_dynamic_shifting */
+    {"max_shift", FEUL, WITHOUT_EFFECT, 0, NULL},
+    {"base_image_seq_len", FEUL, WITHOUT_EFFECT, 0, NULL},
+    {"max_image_seq_len", FEUL, WITHOUT_EFFECT, 0, NULL},
     {"flow_shift", EVERY, WITHOUT_EFFECT, 0, NULL},
-    {"time_shift_type", EVERY, WITHOUT_EFFECT, 0, NULL},
+    {"time_shift_type", EVERY | FEUL, WITHOUT_EFFECT, 0, NULL},
     /* Keys of compatible classes that are not here (Heun, UniPC, DEIS, SDE, EDM), and one retired. */
     {"disable_corrector", EVERY, WITHOUT_EFFECT, 0, NULL},
     {"predict_x0", EVERY, WITHOUT_EFFECT, 0, NULL},
@@ -130,7 +144,7 @@ const char *mdldm__scheduler_kind_name(mdldm__scheduler_kind kind)
 
 const char *mdldm__prediction_type_name(int32_t prediction_type)
 {
-    static const char *const names[] = {"epsilon", "v_prediction", "sample"};
+    static const char *const names[] = {"epsilon", "v_prediction", "sample", "flow_prediction"};
     return names[prediction_type];
 }
 
@@ -163,6 +177,18 @@ static const struct key_rule *find_rule(const char *key, mdldm__scheduler_kind k
             return &rules[i];
     }
     return NULL;
+}
+
+static int is_flow(mdldm__scheduler_kind kind)
+{
+    return kind == MDLDM__FLOW_EULER || kind == MDLDM__FLOW_HEUN;
+}
+
+int mdldm__scheduler_is_flow(const char *class_name)
+{
+    mdldm__scheduler_kind kind;
+    int32_t algorithm;
+    return class_name != NULL && find_class(class_name, &kind, &algorithm) && is_flow(kind);
 }
 
 int mdldm__scheduler_has_key(const char *class_name, const char *key)
@@ -256,8 +282,8 @@ static mdldm_status parse_value(mdldm__env *env, const struct key_rule *rule, co
     case REFUSED_IF_TRUE:
         if (json_is_true(value))
             return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
-                                "scheduler config key '%s': flow matching is not supported; false would be",
-                                rule->key);
+                                "scheduler config key '%s' is true, but %s; false would be right", rule->key,
+                                rule->choices);
         return MDLDM_OK;
     case WITHOUT_EFFECT:
         break;
@@ -312,6 +338,10 @@ static mdldm_status check_config(mdldm__env *env, const mdldm__scheduler_config 
         return out_of_range(env, "sigma_max", c->sigma_max, "above 0");
     if (isnan(c->lambda_min_clipped))
         return out_of_range(env, "lambda_min_clipped", c->lambda_min_clipped, "a number");
+    if (!(c->shift > 0.0 && isfinite(c->shift)))
+        return out_of_range(env, "shift", c->shift, "above 0");
+    if (c->shift_terminal < 0.0 || c->shift_terminal >= 1.0)
+        return out_of_range(env, "shift_terminal", c->shift_terminal, "null or in [0, 1)");
     if (c->use_karras_sigmas + c->use_exponential_sigmas + c->use_beta_sigmas > 1)
         return mdldm__error(env, MDLDM_ERROR_FORMAT,
                             "scheduler config keys 'use_karras_sigmas', 'use_exponential_sigmas' and "
@@ -343,6 +373,10 @@ static void set_defaults(mdldm__scheduler_config *c, mdldm__scheduler_kind kind)
     c->set_alpha_to_one = kind == MDLDM__DDIM;
     c->sigma_min = c->sigma_max = NAN;
     c->lambda_min_clipped = -INFINITY;
+    c->shift = 1.0;
+    c->shift_terminal = NAN;
+    if (is_flow(kind))
+        c->prediction_type = MDLDM__PREDICT_FLOW;
     /* The reason why a config that leaves the key out moves to other timesteps under another class. */
     int leading = kind == MDLDM__DDPM || kind == MDLDM__DDIM || kind == MDLDM__PNDM;
     c->timestep_spacing = leading ? MDLDM__SPACING_LEADING : MDLDM__SPACING_LINSPACE;
@@ -396,8 +430,14 @@ mdldm_status mdldm__scheduler_config_parse(mdldm__env *env, const json_t *config
     if (!find_class(class_name, &kind, &algorithm))
         return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
                             "scheduler class '%s' is not supported; choose one of ddpm, ddim, dpmsolver++, "
-                            "dpmsolver-sde, euler, euler_ancestral, lms, pndm",
+                            "dpmsolver-sde, euler, euler_ancestral, lms, pndm, flow_euler, flow_heun",
                             class_name);
+    const char *stored = json_string_value(json_object_get(config, "_class_name"));
+    if (stored != NULL && mdldm__scheduler_is_flow(stored) != is_flow(kind))
+        return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED,
+                            "the scheduler config is %s's: %s cannot sample what was trained by %s; %s would be right",
+                            stored, class_name, is_flow(kind) ? "diffusion" : "flow matching",
+                            is_flow(kind) ? "ddpm, ddim or dpmsolver++" : "flow_euler or flow_heun");
     set_defaults(out, kind);
     mdldm_status status = parse_keys(env, config, out);
     if (algorithm >= 0)

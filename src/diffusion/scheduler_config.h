@@ -15,7 +15,9 @@ typedef enum mdldm__scheduler_kind {
     MDLDM__EULER,
     MDLDM__EULER_ANCESTRAL,
     MDLDM__LMS,
-    MDLDM__PNDM
+    MDLDM__PNDM,
+    MDLDM__FLOW_EULER,
+    MDLDM__FLOW_HEUN
 } mdldm__scheduler_kind;
 enum {
     MDLDM__BETA_LINEAR,
@@ -24,7 +26,7 @@ enum {
     MDLDM__BETA_SIGMOID,
     MDLDM__BETA_LAPLACE
 };
-enum { MDLDM__PREDICT_EPSILON, MDLDM__PREDICT_V, MDLDM__PREDICT_SAMPLE };
+enum { MDLDM__PREDICT_EPSILON, MDLDM__PREDICT_V, MDLDM__PREDICT_SAMPLE, MDLDM__PREDICT_FLOW /* flow matching's only */ };
 enum { MDLDM__SPACING_LEADING, MDLDM__SPACING_LINSPACE, MDLDM__SPACING_TRAILING };
 enum { MDLDM__VARIANCE_SMALL, MDLDM__VARIANCE_SMALL_LOG, MDLDM__VARIANCE_LARGE, MDLDM__VARIANCE_LARGE_LOG };
 enum { MDLDM__DPM_PP, MDLDM__DPM_SDE_PP, MDLDM__DPM_PLAIN, MDLDM__DPM_SDE };
@@ -46,6 +48,9 @@ typedef struct mdldm__scheduler_config {
     int32_t continuous;        /* timestep_type */
     double sigma_min, sigma_max; /* NaN: from the table */
     double lambda_min_clipped;
+    /* flow matching */
+    double shift, shift_terminal; /* shift_terminal NaN: none */
+    int32_t stochastic_sampling;
 } mdldm__scheduler_config;
 
 /* class_name as in mdldm__scheduler_create. On failure nothing is held. */
@@ -54,6 +59,9 @@ mdldm_status mdldm__scheduler_config_parse(mdldm__env *env, const json_t *config
 void mdldm__scheduler_config_clear(mdldm__env *env, mdldm__scheduler_config *config);
 const char *mdldm__scheduler_kind_name(mdldm__scheduler_kind kind);
 const char *mdldm__prediction_type_name(int32_t prediction_type);
+/* 1 when the class (name or short word) is one of flow matching: another process than the others', so that no
+ * config moves between the two. */
+int mdldm__scheduler_is_flow(const char *class_name);
 /* 1 when the class (name or short word) reads that key. */
 int mdldm__scheduler_has_key(const char *class_name, const char *key);
 

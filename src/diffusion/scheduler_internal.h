@@ -25,9 +25,9 @@ struct mdldm__scheduler {
     mdldm__env *env;
     mdldm__scheduler_config config;
     const mdldm__scheduler_methods *methods;
-    float *alphas_cumprod;         /* [num_train_timesteps] */
+    float *alphas_cumprod;         /* [num_train_timesteps]; zeros in flow matching */
     double *alphas_cumprod_double; /* the same values */
-    float *train_sigmas;           /* sqrt((1-ac)/ac), rising with the timestep */
+    float *train_sigmas;           /* rising with the timestep: sqrt((1-ac)/ac); in flow matching the share of noise */
     int64_t requested;             /* num_inference_steps; steps may be more (PNDM) */
     int64_t steps;
     double *timesteps; /* [steps] */
@@ -41,7 +41,8 @@ struct mdldm__scheduler {
 };
 
 extern const mdldm__scheduler_methods mdldm__ddpm_methods, mdldm__ddim_methods, mdldm__dpmsolver_methods,
-    mdldm__euler_methods, mdldm__euler_ancestral_methods, mdldm__lms_methods, mdldm__pndm_methods;
+    mdldm__euler_methods, mdldm__euler_ancestral_methods, mdldm__lms_methods, mdldm__pndm_methods,
+    mdldm__flow_euler_methods, mdldm__flow_heun_methods;
 
 /* Room for `steps` timesteps and steps + 1 sigmas; sets s->steps. */
 mdldm_status mdldm__scheduler_reserve(mdldm__scheduler *s, int64_t steps);

@@ -2,7 +2,7 @@
  * Reading a diffusers pipeline directory, or a folder with one component. */
 #include <string.h>
 
-#include "diffusion/scheduler.h"
+#include "diffusion/scheduler_new.h"
 #include "io/file_util.h"
 #include "io/json_util.h"
 #include "models/model.h"
@@ -92,7 +92,7 @@ static mdldm_status load_scheduler(mdldm_model *m, const char *dir, const char *
     }
     if (m->unet == NULL)
         return MDLDM_OK;
-    m->scheduler = mdldm__scheduler_default_config(1000, "linear", "epsilon");
+    m->scheduler = mdldm__scheduler_default_config();
     return m->scheduler != NULL ? MDLDM_OK : mdldm__oom(&m->env, "a scheduler's config");
 }
 

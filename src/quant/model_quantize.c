@@ -7,6 +7,7 @@
 #include "api/options_table.h"
 #include "api/sampler.h"
 #include "data/loader.h"
+#include "diffusion/scheduler_config.h"
 #include "quant/calibrator.h"
 #include "util/rng.h"
 
@@ -106,7 +107,8 @@ static mdldm_status noised_image(quantizing *q, int64_t k, int64_t side, float *
         t = t < 1 && q->m->unet->unet.fourier ? 1 : t; /* the output is divided by the timestep */
         mdldm__rng_normal(q->seed, MDLDM__RNG_CALIBRATION, (uint64_t)k, (uint32_t)(2 * g + 1), noise, each);
         MDLDM__TRY(mdldm__scheduler_add_noise(q->sampler->scheduler, clean, noise, &t, 1, each, noisy));
-        MDLDM__TRY(evaluate(q, noisy, side, side, (double)t, item_label(q, item, k), NULL));
+        const double time = mdldm__scheduler_train_time(q->sampler->scheduler, t);
+        MDLDM__TRY(evaluate(q, noisy, side, side, time, item_label(q, item, k), NULL));
     }
     return MDLDM_OK;
 }
@@ -132,7 +134,9 @@ static mdldm_status open_sampler(quantizing *q)
 {
     mdldm_options *options;
     MDLDM__TRY(mdldm_options_create(q->ctx, &options));
-    mdldm_status status = mdldm_options_set_string(q->ctx, options, "scheduler", "ddim");
+    const json_t *stored = json_object_get(q->m->scheduler, "_class_name");
+    const int flow = mdldm__scheduler_is_flow(json_string_value(stored));
+    mdldm_status status = mdldm_options_set_string(q->ctx, options, "scheduler", flow ? "flow_euler" : "ddim");
     if (status == MDLDM_OK)
         status = mdldm_options_set_int(q->ctx, options, "num_inference_steps",
                                        q->steps < q->train_timesteps ? q->steps : q->train_timesteps);

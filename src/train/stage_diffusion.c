@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * Stage 2: the UNet learns to predict noise, sample or velocity from noisy latents (Ho, Jain and
- * Abbeel 2020, eq. 14; Salimans and Ho 2022 for v), class-conditional with label dropout (Ho and
- * Salimans 2022), min-SNR weighting as an option (Hang et al. 2023). */
+ * Abbeel 2020, eq. 14; noise_process.c has the others), class-conditional with label dropout (Ho and
+ * Salimans 2022). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api/runtime.h"
-#include "diffusion/scheduler.h"
 #include "train/latent_source.h"
+#include "train/noise_process.h"
 #include "train/trainer.h"
 #include "util/rng.h"
-
-typedef enum prediction { PREDICT_NOISE, PREDICT_SAMPLE, PREDICT_VELOCITY } prediction;
 
 typedef struct unet_ids {
     mdldm__tensor sample, target, weight, time_proj, label, class_proj, timestep, seed, loss;
@@ -20,11 +18,10 @@ typedef struct unet_ids {
 
 typedef struct diffusion_state {
     mdldm__latent_source source;
-    mdldm__scheduler *scheduler;
-    prediction predicts;
+    mdldm__noise_process process;
     int64_t null_class;   /* -1: none */
     int64_t *class_map;   /* data label -> model label; NULL: unconditional */
-    int32_t time_width, weighted;
+    int32_t time_width;
     unet_ids train, validation;
     float *clean, *noise, *noisy, *target, *weight, *time_proj, *class_proj, *inverse_t;
     int32_t *label;
@@ -39,7 +36,7 @@ static void describe(mdldm_trainer *t, diffusion_state *s, mdldm__graph *g, unet
     g->training = training;
     mdldm__tensor out = mdldm__graph_cast(g, mdldm__unet_describe(g, t->component, n, side, side), MDLDM_F32);
     ids->target = mdldm__graph_input(g, "target", MDLDM_F32, n, side, side, t->component->unet.out_channels);
-    ids->weight = s->weighted ? mdldm__graph_input(g, "weight", MDLDM_F32, n, 1, 1, 1) : MDLDM__NONE;
+    ids->weight = s->process.weighted ? mdldm__graph_input(g, "weight", MDLDM_F32, n, 1, 1, 1) : MDLDM__NONE;
     ids->loss = mdldm__graph_loss(g, out, ids->target, ids->weight, MDLDM_LOSS_L2, training ? 1.0f : 0.0f);
     mdldm__graph_output(g, ids->loss);
     if (training) {
@@ -103,44 +100,6 @@ static mdldm_status map_classes(mdldm_trainer *t, diffusion_state *s)
     return MDLDM_OK;
 }
 
-static mdldm_status open_scheduler(mdldm_trainer *t, diffusion_state *s)
-{
-    mdldm__env *env = &t->ctx->env;
-    const mdldm__train_options *o = &t->options;
-    json_t *fresh = mdldm__scheduler_default_config(o->num_train_timesteps, o->beta_schedule, o->prediction_type);
-    if (fresh == NULL)
-        return mdldm__oom(env, "scheduler config");
-    if (t->model->scheduler != NULL) {
-        /* A given pipeline keeps its schedule, but for what the options say themselves. */
-        json_t *kept = json_deep_copy(t->model->scheduler);
-        static const char *const keys[3] = {"num_train_timesteps", "beta_schedule", "prediction_type"};
-        const int32_t set[3] = {o->num_train_timesteps_set, o->beta_schedule_set, o->prediction_type_set};
-        int failed = kept == NULL;
-        for (int i = 0; !failed && i < 3; i++)
-            if (set[i] || json_object_get(kept, keys[i]) == NULL)
-                failed = json_object_set(kept, keys[i], json_object_get(fresh, keys[i])) != 0;
-        json_decref(fresh);
-        if (failed) {
-            json_decref(kept);
-            return mdldm__oom(env, "scheduler config");
-        }
-        fresh = kept;
-    }
-    mdldm_status status = mdldm__scheduler_create(env, fresh, "DDPMScheduler", &s->scheduler);
-    if (status != MDLDM_OK) {
-        json_decref(fresh);
-        return status;
-    }
-    json_decref(t->model->scheduler);
-    t->model->scheduler = fresh;
-    const char *type = mdldm__scheduler_prediction_type(s->scheduler);
-    s->predicts = strcmp(type, "sample") == 0         ? PREDICT_SAMPLE
-                  : strcmp(type, "v_prediction") == 0 ? PREDICT_VELOCITY
-                                                      : PREDICT_NOISE;
-    s->weighted = o->snr_gamma > 0.0 || s->predicts == PREDICT_SAMPLE;
-    return MDLDM_OK;
-}
-
 static mdldm_status make_buffers(mdldm_trainer *t, diffusion_state *s, int64_t most)
 {
     const size_t latents = (size_t)(most * s->source.size), rows = (size_t)most;
@@ -174,7 +133,7 @@ static mdldm_status prepare(mdldm_trainer *t)
     if (t->model->autoencoder == NULL)
         return mdldm__error(env, MDLDM_ERROR_INVALID_ARGUMENT,
                             "the model has no autoencoder: make it with vae_path, the result of stage 1");
-    MDLDM__TRY(open_scheduler(t, s));
+    MDLDM__TRY(mdldm__noise_process_open(t, &s->process));
     MDLDM__TRY(map_classes(t, s));
     const int64_t most = o->batch > o->eval_batch ? o->batch : o->eval_batch;
     MDLDM__TRY(mdldm__latent_source_open(t->ctx, &t->env, t->model, t->dataset, most, &s->source));
@@ -209,7 +168,7 @@ static void release(mdldm_trainer *t)
     if (s == NULL)
         return;
     mdldm__latent_source_close(&s->source);
-    mdldm__scheduler_free(s->scheduler);
+    mdldm__scheduler_free(s->process.scheduler);
     void *const memory[] = {s->class_map, s->clean,      s->noise,     s->noisy, s->target, s->weight,
                             s->time_proj, s->class_proj, s->inverse_t, s->label, s->labels, s->timesteps,
                             s->times};
@@ -219,32 +178,13 @@ static void release(mdldm_trainer *t)
     t->stage_state = NULL;
 }
 
-/* Loss weight of an image at timestep: min-SNR-gamma divided by what the prediction type already
- * implies; predicted samples without it are weighted by the SNR itself, which makes the loss that of
- * the noise (Salimans and Ho 2022, and diffusers' training script). */
-static float loss_weight(const mdldm_trainer *t, const diffusion_state *s, int64_t timestep)
-{
-    const double alpha = mdldm__scheduler_alphas_cumprod(s->scheduler)[timestep];
-    const double snr = alpha / (1.0 - alpha), gamma = t->options.snr_gamma;
-    if (gamma <= 0.0)
-        return (float)(s->predicts == PREDICT_SAMPLE ? snr : 1.0);
-    const double least = snr < gamma ? snr : gamma;
-    if (s->predicts == PREDICT_SAMPLE)
-        return (float)least;
-    return (float)(s->predicts == PREDICT_VELOCITY ? least / (snr + 1.0) : least / fmax(snr, 1e-12));
-}
-
 /* From s->clean, s->noise, s->timesteps and s->labels to the loss of ids' plan. */
 static mdldm_status run(mdldm_trainer *t, diffusion_state *s, const unet_ids *ids, mdldm_plan *plan,
                         int64_t n, uint64_t dropout_item, float *loss)
 {
     mdldm__env *env = &t->ctx->env;
     const size_t count = (size_t)(n * s->source.size);
-    MDLDM__TRY(mdldm__scheduler_add_noise(s->scheduler, s->clean, s->noise, s->timesteps, n, count, s->noisy));
-    if (s->predicts == PREDICT_VELOCITY)
-        MDLDM__TRY(mdldm__scheduler_velocity(s->scheduler, s->clean, s->noise, s->timesteps, n, count, s->target));
-    else
-        memcpy(s->target, s->predicts == PREDICT_NOISE ? s->noise : s->clean, count * sizeof *s->target);
+    MDLDM__TRY(mdldm__noise_process_apply(&s->process, s->clean, s->noise, s->timesteps, n, count, s->noisy, s->target));
     mdldm_binding b[10];
     int32_t bindings = 0, seed[2];
     uint32_t words[2];
@@ -254,10 +194,10 @@ static mdldm_status run(mdldm_trainer *t, diffusion_state *s, const unet_ids *id
     if ((id) >= 0)                                                                                    \
     b[bindings++] = (mdldm_binding){.tensor = (id), .dtype = (type), .layout = (order), .data = (array)}
     for (int64_t i = 0; i < n; i++) {
-        s->times[i] = (double)s->timesteps[i];
+        s->times[i] = mdldm__scheduler_train_time(s->process.scheduler, s->timesteps[i]);
         s->inverse_t[i] = (float)(1.0 / s->times[i]);
         s->label[i] = s->class_map != NULL ? (int32_t)s->labels[i] : 0;
-        s->weight[i] = s->weighted ? loss_weight(t, s, s->timesteps[i]) : 1.0f;
+        s->weight[i] = mdldm__noise_process_weight(&s->process, s->timesteps[i]);
     }
     MDLDM__TRY(mdldm__unet_time_proj(env, t->component, s->times, n, s->time_proj));
     if (ids->class_proj >= 0) {
@@ -287,12 +227,11 @@ static mdldm_status micro(mdldm_trainer *t, int64_t index)
     const mdldm__train_options *o = &t->options;
     const uint64_t seed = (uint64_t)o->seed, item = (uint64_t)(t->global_step * o->accumulation + index);
     MDLDM__TRY(mdldm__latent_source_next(&s->source, t->loader, o->batch, s->clean, s->labels));
-    const uint32_t steps = (uint32_t)mdldm__scheduler_num_train_timesteps(s->scheduler);
     for (int64_t i = 0; i < o->batch; i++) {
         const uint64_t sample = item * (uint64_t)o->batch + (uint64_t)i; /* running number of the sample */
         mdldm__rng_normal(seed, MDLDM__RNG_TRAIN_NOISE, sample, 0, s->noise + i * s->source.size,
                           (size_t)s->source.size);
-        s->timesteps[i] = mdldm__rng_below(seed, MDLDM__RNG_TIMESTEP, sample, 0, steps);
+        s->timesteps[i] = mdldm__noise_process_draw(&s->process, seed, sample);
         if (s->class_map == NULL)
             continue;
         s->labels[i] = s->class_map[s->labels[i]];
@@ -312,7 +251,7 @@ static mdldm_status validate(mdldm_trainer *t)
 {
     diffusion_state *s = t->stage_state;
     const int64_t batch = t->options.eval_batch, total = t->validation_count;
-    const int64_t steps = mdldm__scheduler_num_train_timesteps(s->scheduler);
+    const int64_t steps = mdldm__scheduler_num_train_timesteps(s->process.scheduler);
     double sum = 0.0;
     int64_t batches = 0;
     for (int64_t first = 0; first < total; first += batch, batches++) {

@@ -35,6 +35,7 @@ mdldm_status mdldm__train_options_read(mdldm__env *env, const mdldm_options *opt
     FLAG(ema_codebook, "ema_codebook");
     FLAG(kmeans_start, "kmeans_start");
     FLAG(unconditional, "unconditional");
+    FLAG(zero_snr, "rescale_betas_zero_snr");
     REAL(learning_rate, "learning_rate");
     REAL(lr_cycles, "lr_num_cycles");
     REAL(lr_power, "lr_power");
@@ -57,13 +58,20 @@ mdldm_status mdldm__train_options_read(mdldm__env *env, const mdldm_options *opt
     REAL(scaling_factor, "scaling_factor");
     REAL(snr_gamma, "snr_gamma");
     REAL(label_dropout, "label_dropout");
+    REAL(logit_mean, "logit_mean");
+    REAL(logit_std, "logit_std");
+    REAL(mode_scale, "mode_scale");
+    REAL(flow_shift, "flow_shift");
     WORD(lr_schedule, "lr_scheduler");
     WORD(prediction_type, "prediction_type");
     WORD(latent_cache, "latent_cache");
     WORD(beta_schedule, "ddpm_beta_schedule");
+    WORD(weighting_scheme, "weighting_scheme");
     o.bf16 = strcmp(mdldm__option_string(options, "mixed_precision"), "bf16") == 0;
     o.prediction_type_set = mdldm_options_is_set(options, "prediction_type");
     o.beta_schedule_set = mdldm_options_is_set(options, "ddpm_beta_schedule");
+    o.zero_snr_set = mdldm_options_is_set(options, "rescale_betas_zero_snr");
+    o.flow_shift_set = mdldm_options_is_set(options, "flow_shift");
     o.num_train_timesteps_set = mdldm_options_is_set(options, "ddpm_num_steps");
 #undef INT
 #undef FLAG

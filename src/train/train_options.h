@@ -19,11 +19,12 @@ typedef struct mdldm__train_options {
     int32_t legacy_beta, ema_codebook, kmeans_start;
     int64_t restart_dead_codes;
     /* stage 2 */
-    double snr_gamma, label_dropout;
-    int32_t unconditional;
-    char prediction_type[32], latent_cache[8], beta_schedule[32];
+    double snr_gamma, label_dropout, logit_mean, logit_std, mode_scale, flow_shift;
+    int32_t unconditional, zero_snr;
+    char prediction_type[32], latent_cache[8], beta_schedule[32], weighting_scheme[32];
     int64_t num_train_timesteps;
-    int32_t prediction_type_set, beta_schedule_set, num_train_timesteps_set; /* by the caller */
+    int32_t prediction_type_set, beta_schedule_set, num_train_timesteps_set, zero_snr_set,
+        flow_shift_set; /* by the caller */
 } mdldm__train_options;
 
 mdldm_status mdldm__train_options_read(mdldm__env *env, const mdldm_options *options,

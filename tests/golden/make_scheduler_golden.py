@@ -23,10 +23,12 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
     LMSDiscreteScheduler,
     PNDMScheduler,
 )
-from diffusers.schedulers import scheduling_ddpm, scheduling_euler_ancestral_discrete
+from diffusers.schedulers import scheduling_ddpm, scheduling_euler_ancestral_discrete, scheduling_flow_match_euler_discrete
 
 warnings.filterwarnings("ignore")
 diffusers.utils.logging.set_verbosity_error()
@@ -42,6 +44,8 @@ NOISE = rng.standard_normal((NOISES,) + SHAPE).astype(np.float32)
 def model(kind, x, t):
     """Prediction for data N(m, 0.25) under about the linear schedule, with a ripple to make it nonlinear."""
     t = max(float(t), 0.0)
+    if kind == "flow_prediction":
+        return flow_model(x, t / 1000.0)
     alpha2 = math.exp(-(1e-4 * t + 9.95e-6 * t * t))
     sigma2 = 1.0 - alpha2 + 1e-6
     alpha, sigma = math.sqrt(alpha2), math.sqrt(sigma2)
@@ -51,6 +55,17 @@ def model(kind, x, t):
     eps = (x - alpha * m) * sigma / spread + 0.02 * np.sin(3.0 * x)
     clean = (m * sigma2 + alpha * 0.25 * x) / spread + 0.02 * np.cos(2.0 * x)
     out = {"epsilon": eps, "sample": clean, "v_prediction": alpha * eps - sigma * clean}[kind]
+    return out.astype(np.float32).reshape(SHAPE)
+
+
+def flow_model(x, share):
+    """The same data's mean noise minus mean sample on the straight path."""
+    x = x.reshape(-1).astype(np.float64)
+    m = ((np.arange(COUNT) * 7) % 11 - 5) * 0.25
+    left = 1.0 - share
+    total = left * left * 0.25 + share * share
+    off = x - left * m
+    out = share * off / total - (m + left * 0.25 * off / total) + 0.02 * np.sin(3.0 * x)
     return out.astype(np.float32).reshape(SHAPE)
 
 
@@ -64,6 +79,7 @@ def recorded_noise(shape, generator=None, device=None, dtype=None, layout=None):
 # DDPM and EulerAncestral take no noise as an argument: their generator call is replaced.
 scheduling_ddpm.randn_tensor = recorded_noise
 scheduling_euler_ancestral_discrete.randn_tensor = recorded_noise
+scheduling_flow_match_euler_discrete.randn_tensor = recorded_noise
 
 cases, states, timesteps = [], [], []
 
@@ -93,14 +109,15 @@ def run(cls, config, steps, eta=0.0):
     scheduler.set_timesteps(steps)
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
-    kind = scheduler.config.prediction_type
-    sigma = float(scheduler.init_noise_sigma)
+    flow = cls in (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler)
+    kind = "flow_prediction" if flow else scheduler.config.prediction_type
+    sigma = 1.0 if flow else float(scheduler.init_noise_sigma)
     sample = torch.from_numpy(START) * torch.tensor(sigma, dtype=torch.float32)
     keep = stored_states(len(scheduler.timesteps))
     kept = []
     for i, t in enumerate(scheduler.timesteps):
         drawn["index"] = i
-        scaled = scheduler.scale_model_input(sample, t)
+        scaled = sample if flow else scheduler.scale_model_input(sample, t)
         output = torch.from_numpy(model(kind, scaled.numpy(), t))
         extra = {}
         if cls is DDIMScheduler:
@@ -230,6 +247,19 @@ for c in EVERY:
     run(c, dpm, 6)
     run(c, euler, 6)
 
+for c in (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler):
+    for steps in (1, 2, 3, 10, 50):
+        run(c, {}, steps)
+    run(c, {"shift": 3.0}, 8)
+    run(c, {"shift": 0.5, "num_train_timesteps": 400}, 8)
+for kind in ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"):
+    run(FlowMatchEulerDiscreteScheduler, {kind: True, "shift": 2.0}, 8)
+run(FlowMatchEulerDiscreteScheduler, {"shift_terminal": 0.1, "shift": 2.0}, 8)
+run(FlowMatchEulerDiscreteScheduler, {"stochastic_sampling": True}, 8)
+stored = json.loads(FlowMatchEulerDiscreteScheduler(shift=1.5).to_json_string())
+run(FlowMatchEulerDiscreteScheduler, stored, 6)
+run(FlowMatchHeunDiscreteScheduler, stored, 6)
+
 # Forward process.
 forward = {}
 training = [0, 1, 499, 998, 999]
@@ -240,6 +270,13 @@ for schedule in ("linear", "scaled_linear", "squaredcos_cap_v2"):
     forward["noisy." + schedule] = scheduler.add_noise(x, e, torch.tensor(training)).numpy()
     forward["velocity." + schedule] = scheduler.get_velocity(x, e, torch.tensor(training)).numpy()
     forward["alphas_cumprod." + schedule] = scheduler.alphas_cumprod.numpy()
+
+for shift in (1.0, 3.0):
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    times = scheduler.timesteps.flip(0)[torch.tensor(training)]  # ours rise with the share of noise
+    noisy = scheduler.scale_noise(torch.from_numpy(NOISE[:5, 0]), times, torch.from_numpy(NOISE[5:10, 0]))
+    forward[f"flow.noisy.{shift:g}"] = noisy.numpy()
+    forward[f"flow.times.{shift:g}"] = times.numpy()
 
 tensors = {
     "start": START.reshape(-1),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "diffusion/scheduler.h"
+#include "diffusion/scheduler_new.h"
 #include "../support/golden.h"
 
 /* Observed on reference and cpu: f32 outputs 1.2e-6, gradients 2.0e-6, losses 1e-7 (torch from its own
@@ -123,7 +124,8 @@ static void test_forward_process(void **state)
     const char *schedule = json_string_value(json_object_get(g.facts, "beta_schedule"));
     int64_t n = golden_tensor(&g, "clean")->dims[0], count = golden_elements(&g, "clean"), timesteps[8];
     read_integers(&g, "timesteps", timesteps, n);
-    json_t *config = mdldm__scheduler_default_config(1000, schedule, prediction);
+    json_t *config = mdldm__scheduler_new_config(&(mdldm__scheduler_new){
+        .num_train_timesteps = 1000, .beta_schedule = schedule, .prediction_type = prediction });
     assert_non_null(config);
     mdldm__scheduler *s = NULL;
     assert_int_equal(mdldm__scheduler_create(&g.env, config, NULL, &s), MDLDM_OK);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "diffusion/scheduler.h"
+#include "diffusion/scheduler_new.h"
 #include "io/json_util.h"
 #include "io/safetensors.h"
 
@@ -34,6 +35,14 @@ static const float *tensor(const char *name)
 static void model(const char *kind, const float *x, double t, float *out)
 {
     t = fmax(t, 0.0);
+    if (strcmp(kind, "flow_prediction") == 0) {
+        const double share = t / 1000.0, left = 1.0 - share, total = left * left * 0.25 + share * share;
+        for (int i = 0; i < COUNT; i++) {
+            const double m = (double)((i * 7) % 11 - 5) * 0.25, off = x[i] - left * m;
+            out[i] = (float)(share * off / total - (m + left * 0.25 * off / total) + 0.02 * sin(3.0 * x[i]));
+        }
+        return;
+    }
     const double alpha2 = exp(-(1e-4 * t + 9.95e-6 * t * t)), sigma2 = 1.0 - alpha2 + 1e-6;
     const double alpha = sqrt(alpha2), sigma = sqrt(sigma2), spread = alpha2 * 0.25 + sigma2;
     for (int i = 0; i < COUNT; i++) {
@@ -148,7 +157,8 @@ static void forward_process_is_that_of_diffusers(void **unused)
     for (int k = 0; k < 3; k++) {
         char name[64];
         mdldm__scheduler *s;
-        json_t *config = mdldm__scheduler_default_config(1000, schedules[k], "epsilon");
+        json_t *config = mdldm__scheduler_new_config(&(mdldm__scheduler_new){
+            .num_train_timesteps = 1000, .beta_schedule = schedules[k], .prediction_type = "epsilon" });
         assert_int_equal(mdldm__scheduler_create(&env, config, NULL, &s), MDLDM_OK);
         json_decref(config);
         snprintf(name, sizeof name, "noisy.%s", schedules[k]);
@@ -161,6 +171,38 @@ static void forward_process_is_that_of_diffusers(void **unused)
         const float *want = tensor(name);
         for (int t = 0; t < 1000; t++)
             assert_true(fabs(mdldm__scheduler_alphas_cumprod(s)[t] / (double)want[t] - 1.0) <= 1.2e-7);
+        mdldm__scheduler_free(s);
+    }
+}
+
+/* Observed: 1.2e-7 of the largest value. */
+static void flow_is_that_of_diffusers(void **unused)
+{
+    (void)unused;
+    static const int64_t timesteps[] = {0, 1, 499, 998, 999};
+    static const double shifts[] = {1.0, 3.0};
+    const float *noise = tensor("noise");
+    float x[5 * COUNT / 2], e[5 * COUNT / 2], out[5 * COUNT / 2];
+    for (int k = 0; k < 5; k++) {
+        memcpy(x + k * COUNT / 2, noise + k * COUNT, sizeof(float) * COUNT / 2);
+        memcpy(e + k * COUNT / 2, noise + (k + 5) * COUNT, sizeof(float) * COUNT / 2);
+    }
+    for (int k = 0; k < 2; k++) {
+        char name[64];
+        mdldm__scheduler *s;
+        json_t *config = mdldm__scheduler_new_config(&(mdldm__scheduler_new){
+            .num_train_timesteps = 1000, .prediction_type = "flow_prediction", .shift = shifts[k] });
+        assert_int_equal(mdldm__scheduler_create(&env, config, NULL, &s), MDLDM_OK);
+        json_decref(config);
+        snprintf(name, sizeof name, "flow.noisy.%g", shifts[k]);
+        assert_int_equal(mdldm__scheduler_add_noise(s, x, e, timesteps, 5, 5 * COUNT / 2, out), MDLDM_OK);
+        assert_true(relative_error(out, tensor(name), 5 * COUNT / 2) <= 5e-7);
+        snprintf(name, sizeof name, "flow.times.%g", shifts[k]);
+        for (int i = 0; i < 5; i++)
+            assert_true(fabs(mdldm__scheduler_train_time(s, timesteps[i]) / (double)tensor(name)[i] - 1.0) <= 2.4e-7);
+        assert_int_equal(mdldm__scheduler_velocity(s, x, e, timesteps, 5, 5 * COUNT / 2, out), MDLDM_OK);
+        for (int i = 0; i < 5 * COUNT / 2; i++)
+            assert_true(out[i] == e[i] - x[i]);
         mdldm__scheduler_free(s);
     }
 }
@@ -195,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trajectories_are_those_of_diffusers),
         cmocka_unit_test(forward_process_is_that_of_diffusers),
+        cmocka_unit_test(flow_is_that_of_diffusers),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
 }

@@ -12,6 +12,7 @@
 
 #include "data/loader.h"
 #include "diffusion/scheduler.h"
+#include "diffusion/scheduler_new.h"
 #include "io/file_util.h"
 #include "mdldm/mdldm.h"
 #include "../support/temp_dir.h"
@@ -210,7 +211,8 @@ static mdldm_status scheduler_scenario(torture *t, void *user, char sentence[102
     mdldm__env_init(&env, NULL);
     env.resize = torture_resize;
     env.resize_user = t;
-    json_t *config = mdldm__scheduler_default_config(50, "linear", "epsilon");
+    json_t *config = mdldm__scheduler_new_config(&(mdldm__scheduler_new){
+        .num_train_timesteps = 50, .beta_schedule = "linear", .prediction_type = "epsilon" });
     mdldm__scheduler *s;
     mdldm_status status = mdldm__scheduler_create(&env, config, user, &s);
     json_decref(config);

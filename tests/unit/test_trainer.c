@@ -177,6 +177,9 @@ static void stage_2_learns(void **state)
         {"prediction_type", "v_prediction", "snr_gamma", "5", NULL},
         {"prediction_type", "sample", "snr_gamma", "5", "latent_cache", "off", NULL},
         {"prediction_type", "epsilon", "use_ema", "1", "mixed_precision", "bf16", NULL},
+        {"prediction_type", "v_prediction", "rescale_betas_zero_snr", "1", NULL},
+        {"prediction_type", "flow_prediction", NULL},
+        {"prediction_type", "flow_prediction", "weighting_scheme", "logit_normal", "flow_shift", "2", NULL},
     };
     for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
         mdldm_trainer *t = trainer(f, MDLDM_STAGE_DIFFUSION, variants[v]);
@@ -495,6 +498,58 @@ static void wrong_arguments_are_refused(void **state)
 }
 
 /* Context, model and data set are let go before the trainer. */
+static void noise_options_that_do_not_fit_are_refused(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *const pairs[7], *says;
+    } bad[] = {
+        {{"prediction_type", "epsilon", "rescale_betas_zero_snr", "1"}, "v_prediction or sample"},
+        {{"prediction_type", "flow_prediction", "rescale_betas_zero_snr", "1"}, "leave it out"},
+        {{"prediction_type", "flow_prediction", "snr_gamma", "5"}, "weighting_scheme would be right"},
+        {{"prediction_type", "epsilon", "weighting_scheme", "cosmap"}, "flow_prediction would be right"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        expect_refusal(f, MDLDM_STAGE_DIFFUSION, bad[i].pairs, MDLDM_ERROR_INVALID_ARGUMENT, bad[i].says);
+}
+
+/* A model trained by flow matching says so, is sampled by its own schedulers, and by no other process's. */
+static void flow_models_are_sampled_as_such(void **state)
+{
+    fixture *f = *state;
+    static const char *const pairs[] = {"prediction_type", "flow_prediction", "flow_shift", "2", NULL};
+    mdldm_model *m = new_model(f, MDLDM_STAGE_DIFFUSION);
+    mdldm_options *options = train_options(f->ctx, pairs);
+    mdldm_trainer *t = NULL;
+    assert_int_equal(mdldm_trainer_create(f->ctx, MDLDM_STAGE_DIFFUSION, m, f->data, options, &t), MDLDM_OK);
+    mdldm_options_free(options);
+    const char *word = "";
+    assert_int_equal(mdldm_model_get_string(f->ctx, m, "prediction_type", &word), MDLDM_OK);
+    assert_string_equal(word, "flow_prediction");
+    assert_int_equal(mdldm_model_get_string(f->ctx, m, "scheduler_class", &word), MDLDM_OK);
+    assert_string_equal(word, "FlowMatchEulerDiscreteScheduler");
+    static const char *const fitting[] = {NULL, "model", "flow_euler", "flow_heun"}, *const others[] = {"ddpm", "ddim"};
+    mdldm_sampler *s = NULL;
+    assert_int_equal(mdldm_options_create(f->ctx, &options), MDLDM_OK);
+    assert_int_equal(mdldm_options_set_int(f->ctx, options, "num_inference_steps", 5), MDLDM_OK);
+    for (int i = 0; i < 4; i++) {
+        if (fitting[i] != NULL)
+            assert_int_equal(mdldm_options_set_string(f->ctx, options, "scheduler", fitting[i]), MDLDM_OK);
+        assert_int_equal(mdldm_sampler_create(f->ctx, m, options, &s), MDLDM_OK);
+        assert_int_equal(mdldm_sampler_steps(s), i == 3 ? 9 : 5);
+        assert_true(mdldm_sampler_timestep(s, 0) == 1000.0);
+        mdldm_sampler_free(s);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mdldm_options_set_string(f->ctx, options, "scheduler", others[i]), MDLDM_OK);
+        assert_int_equal(mdldm_sampler_create(f->ctx, m, options, &s), MDLDM_ERROR_UNSUPPORTED);
+        assert_non_null(strstr(mdldm_context_error(f->ctx), "flow_euler or flow_heun would be right"));
+    }
+    mdldm_options_free(options);
+    mdldm_trainer_free(t);
+    mdldm_model_free(m);
+}
+
 static void the_order_of_frees_does_not_matter(void **state)
 {
     fixture *f = *state;
@@ -531,6 +586,8 @@ int main(void)
         TEST(divergence_is_named),
         TEST(a_cancelled_step_did_not_happen),
         TEST(wrong_arguments_are_refused),
+        TEST(noise_options_that_do_not_fit_are_refused),
+        TEST(flow_models_are_sampled_as_such),
         TEST(the_order_of_frees_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
