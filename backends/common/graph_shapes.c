@@ -186,6 +186,18 @@ static mdldm_status loss_shapes(const mdldm__op_view *v)
     return expect_like(v, "dpred", v->out[0], v->in[0]);
 }
 
+static mdldm_status cross_entropy_shapes(const mdldm__op_view *v)
+{
+    const mdldm_cross_entropy_attr *a = &v->op->attr.cross_entropy;
+    const int64_t *d = v->in[0]->dims;
+    TRY(expect_attr(v, a->smoothing >= 0 && a->smoothing < 1, "0 <= smoothing < 1"));
+    TRY(expect(v, "label", v->in[1], d[0], d[1], d[2], 1));
+    TRY(expect(v, "weight", v->in[2], d[0], 1, 1, 1));
+    if (v->op->kind == MDLDM_OP_CROSS_ENTROPY)
+        return expect(v, "loss", v->out[0], 1, 1, 1, 1);
+    return expect_like(v, "dlogits", v->out[0], v->in[0]);
+}
+
 /* group [n,1,1,1] and range [G,2] of images that are quantised, or were */
 static mdldm_status range_shapes(const mdldm__op_view *v, int64_t n, const mdldm_graph_tensor *range,
                                  const mdldm_graph_tensor *group)
@@ -281,6 +293,9 @@ mdldm_status mdldm__graph_check_shapes(const mdldm__op_view *v)
     case MDLDM_OP_LOSS:
     case MDLDM_OP_LOSS_BWD:
         return loss_shapes(v);
+    case MDLDM_OP_CROSS_ENTROPY:
+    case MDLDM_OP_CROSS_ENTROPY_BWD:
+        return cross_entropy_shapes(v);
     case MDLDM_OP_QUANTIZE:
         TRY(range_shapes(v, in[0]->dims[0], in[1], in[2]));
         return expect_like(v, "y", out[0], in[0]);

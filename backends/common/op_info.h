@@ -16,7 +16,7 @@ typedef struct mdldm__op_info {
     const char *in, *out;
 } mdldm__op_info;
 
-#define MDLDM__OP_LAST MDLDM_OP_CONV_Q8
+#define MDLDM__OP_LAST MDLDM_OP_CROSS_ENTROPY_BWD
 
 /* NULL for a kind that does not exist. */
 const mdldm__op_info *mdldm__op_info_of(int32_t kind);

@@ -9,6 +9,7 @@
 
 #include "k_adamw.h"
 #include "k_attention.h"
+#include "k_cross_entropy.h"
 #include "k_elementwise.h"
 #include "k_quantize.h"
 #include "k_group_norm.h"
@@ -38,6 +39,8 @@ const mdldm__cpu_kernels ISA_SYMBOL(mdldm__cpu_kernels_) = {
     .column_sum = k_column_sum,
     .loss = k_loss,
     .loss_bwd = k_loss_bwd,
+    .cross_entropy = k_cross_entropy,
+    .cross_entropy_bwd = k_cross_entropy_bwd,
     .upsample2 = k_upsample2,
     .upsample2_bwd = k_upsample2_bwd,
     .avgpool2 = k_avgpool2,

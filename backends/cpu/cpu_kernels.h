@@ -90,6 +90,18 @@ typedef struct mdldm__cpu_vq {
     float *scratch; /* mdldm__cpu_vq_scratch, mdldm__cpu_entropy_scratch */
 } mdldm__cpu_vq;
 
+typedef struct mdldm__cpu_cross_entropy {
+    const void *logits; /* [rows][classes] */
+    const int32_t *label; /* [rows] */
+    const float *weight;  /* [rows/per_image], or NULL */
+    float *loss;
+    void *dlogits;
+    int64_t rows, per_image, classes;
+    int32_t dtype, out_dtype, threads; /* types of logits and dlogits */
+    float smoothing, grad;
+    double *scratch; /* [rows] */
+} mdldm__cpu_cross_entropy;
+
 /* Memory that is wanted soon after a product: rows of lines, fetched meanwhile, a row for each register tile.
  * The product moves row on. */
 typedef struct mdldm__cpu_fetch {
@@ -200,6 +212,9 @@ typedef struct mdldm__cpu_kernels {
     void (*loss_bwd)(void *dpred, int32_t out_dtype, const void *pred, int32_t pred_dtype,
                      const void *target, int32_t target_dtype, const float *weight, int32_t kind,
                      float grad, int64_t n, int64_t count, int32_t threads);
+
+    void (*cross_entropy)(const mdldm__cpu_cross_entropy *a);
+    void (*cross_entropy_bwd)(const mdldm__cpu_cross_entropy *a);
 
     /* ---- resampling; h, w of the smaller (pooled: of the larger, possibly odd) tensor ---- */
     void (*upsample2)(void *y, const void *x, int32_t dtype, int64_t n, int64_t h, int64_t w, int64_t c,

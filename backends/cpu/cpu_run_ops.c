@@ -300,6 +300,39 @@ static mdldm_status run_loss_bwd(ARGS)
     return MDLDM_OK;
 }
 
+static mdldm__cpu_cross_entropy cross_entropy_args(ARGS)
+{
+    const mdldm_graph_tensor *x = IN_TENSOR(0);
+    return (mdldm__cpu_cross_entropy){.logits = IN(0),
+                                      .dtype = x->dtype,
+                                      .label = IN(1),
+                                      .weight = IN(2),
+                                      .rows = x->dims[0] * pixels(x),
+                                      .per_image = pixels(x),
+                                      .classes = x->dims[3],
+                                      .smoothing = step->op->attr.cross_entropy.smoothing,
+                                      .grad = step->op->attr.cross_entropy.grad,
+                                      .scratch = SCRATCH,
+                                      .threads = THREADS};
+}
+
+static mdldm_status run_cross_entropy(ARGS)
+{
+    mdldm__cpu_cross_entropy a = cross_entropy_args(plan, step);
+    a.loss = OUT(0);
+    K->cross_entropy(&a);
+    return MDLDM_OK;
+}
+
+static mdldm_status run_cross_entropy_bwd(ARGS)
+{
+    mdldm__cpu_cross_entropy a = cross_entropy_args(plan, step);
+    a.dlogits = OUT(0);
+    a.out_dtype = OUT_TENSOR(0)->dtype;
+    K->cross_entropy_bwd(&a);
+    return MDLDM_OK;
+}
+
 mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind)
 {
     static const mdldm__cpu_run_fn table[MDLDM__OP_LAST + 1] = {
@@ -325,6 +358,8 @@ mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind)
         [MDLDM_OP_VQ_ENTROPY_BWD] = run_vq_entropy_bwd,
         [MDLDM_OP_LOSS] = run_loss,
         [MDLDM_OP_LOSS_BWD] = run_loss_bwd,
+        [MDLDM_OP_CROSS_ENTROPY] = run_cross_entropy,
+        [MDLDM_OP_CROSS_ENTROPY_BWD] = run_cross_entropy_bwd,
         [MDLDM_OP_DROPOUT] = run_dropout,
         [MDLDM_OP_CAST] = run_cast,
         [MDLDM_OP_GROUP_NORM_APPLY] = run_group_norm_apply,
@@ -366,6 +401,9 @@ size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op)
         break;
     case MDLDM_OP_LOSS:
         floats = 2 * mdldm__cpu_loss_scratch(x->dims[0], elements(x) / x->dims[0]);
+        break;
+    case MDLDM_OP_CROSS_ENTROPY: /* a double per row */
+        floats = 2 * x->dims[0] * pixels(x);
         break;
     default:
         break;

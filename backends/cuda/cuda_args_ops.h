@@ -68,6 +68,18 @@ typedef struct mdldm__cuda_loss_args {
     float grad;
 } mdldm__cuda_loss_args;
 
+typedef struct mdldm__cuda_cross_entropy_args {
+    const void *logits;   /* [rows,classes] */
+    const int32_t *label; /* [rows] */
+    const float *weight;  /* [rows/per_image] or NULL */
+    float *partial;       /* [blocks] */
+    float *loss;          /* [1] */
+    void *dlogits;
+    int32_t rows, per_image, classes, blocks;
+    int32_t type, dtype; /* mdldm_dtype of logits and dlogits */
+    float smoothing, grad;
+} mdldm__cuda_cross_entropy_args;
+
 typedef struct mdldm__cuda_dropout_args {
     const void *x;
     const int32_t *seed; /* [2] */

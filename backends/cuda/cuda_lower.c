@@ -32,6 +32,8 @@ static mdldm__cuda_lower_fn function_of(int32_t kind)
     case MDLDM_OP_VQ_ENTROPY_BWD: return mdldm__cuda_lower_vq_entropy_bwd;
     case MDLDM_OP_LOSS: return mdldm__cuda_lower_loss;
     case MDLDM_OP_LOSS_BWD: return mdldm__cuda_lower_loss_bwd;
+    case MDLDM_OP_CROSS_ENTROPY: return mdldm__cuda_lower_cross_entropy;
+    case MDLDM_OP_CROSS_ENTROPY_BWD: return mdldm__cuda_lower_cross_entropy_bwd;
     case MDLDM_OP_DROPOUT: return mdldm__cuda_lower_dropout;
     case MDLDM_OP_CAST: return mdldm__cuda_lower_cast;
     case MDLDM_OP_QUANTIZE: return mdldm__cuda_lower_quantize;

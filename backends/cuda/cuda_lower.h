@@ -38,6 +38,8 @@ MDLDM__CUDA_LOWER(embedding);
 MDLDM__CUDA_LOWER(embedding_bwd);
 MDLDM__CUDA_LOWER(loss);
 MDLDM__CUDA_LOWER(loss_bwd);
+MDLDM__CUDA_LOWER(cross_entropy);
+MDLDM__CUDA_LOWER(cross_entropy_bwd);
 MDLDM__CUDA_LOWER(dropout);
 MDLDM__CUDA_LOWER(cast);
 /* ---- cuda_lower_vq.c ---- */

@@ -236,6 +236,59 @@ void mdldm__cuda_lower_loss_bwd(mdldm__cuda_builder *b, const mdldm_graph_op *op
     mdldm__cuda_writes(b, offsetof(mdldm__cuda_loss_args, dpred), mdldm__cuda_tensor(b, op->out[0]));
 }
 
+#define CROSS_ENTROPY_WARPS 8 /* of a block: a row each */
+
+static int cross_entropy_args(mdldm__cuda_builder *b, const mdldm_graph_op *op, mdldm__cuda_cross_entropy_args *args)
+{
+    const int64_t *d = mdldm__cuda_dims(b, op->in[0]), rows = d[0] * d[1] * d[2];
+    if (!mdldm__cuda_fits(b, "rows", rows, INT32_MAX / 2) || !mdldm__cuda_fits(b, "classes", d[3], INT32_MAX / 2))
+        return 0;
+    /* From the shape alone, as the order of the sum hangs on it. */
+    const int64_t blocks = (rows + CROSS_ENTROPY_WARPS - 1) / CROSS_ENTROPY_WARPS;
+    *args = (mdldm__cuda_cross_entropy_args){.rows = (int32_t)rows,
+                                             .per_image = (int32_t)(d[1] * d[2]),
+                                             .classes = (int32_t)d[3],
+                                             .blocks = (int32_t)(blocks > 1024 ? 1024 : blocks),
+                                             .type = mdldm__cuda_dtype(b, op->in[0]),
+                                             .dtype = mdldm__cuda_dtype(b, op->out[0]),
+                                             .smoothing = op->attr.cross_entropy.smoothing,
+                                             .grad = op->attr.cross_entropy.grad};
+    return 1;
+}
+
+static void launch_cross_entropy(mdldm__cuda_builder *b, const char *kernel, const mdldm_graph_op *op,
+                                 const mdldm__cuda_cross_entropy_args *args)
+{
+    const uint32_t grid[3] = {(uint32_t)args->blocks, 1, 1};
+    mdldm__cuda_launch(b, kernel, grid, THREADS, 0, args, sizeof *args);
+    mdldm__cuda_reads(b, offsetof(mdldm__cuda_cross_entropy_args, logits), mdldm__cuda_tensor(b, op->in[0]));
+    mdldm__cuda_reads(b, offsetof(mdldm__cuda_cross_entropy_args, label), mdldm__cuda_tensor(b, op->in[1]));
+    mdldm__cuda_reads(b, offsetof(mdldm__cuda_cross_entropy_args, weight), mdldm__cuda_tensor(b, op->in[2]));
+}
+
+void mdldm__cuda_lower_cross_entropy(mdldm__cuda_builder *b, const mdldm_graph_op *op)
+{
+    mdldm__cuda_cross_entropy_args args;
+    if (!cross_entropy_args(b, op, &args))
+        return;
+    const mdldm__cuda_ref partial = mdldm__cuda_scratch(b, (size_t)args.blocks * sizeof(float));
+    const uint32_t one[3] = {1, 1, 1};
+    launch_cross_entropy(b, "mdldm_cross_entropy_rows", op, &args);
+    mdldm__cuda_writes(b, offsetof(mdldm__cuda_cross_entropy_args, partial), partial);
+    mdldm__cuda_launch(b, "mdldm_cross_entropy_join", one, THREADS, 0, &args, sizeof args);
+    mdldm__cuda_reads(b, offsetof(mdldm__cuda_cross_entropy_args, partial), partial);
+    mdldm__cuda_writes(b, offsetof(mdldm__cuda_cross_entropy_args, loss), mdldm__cuda_tensor(b, op->out[0]));
+}
+
+void mdldm__cuda_lower_cross_entropy_bwd(mdldm__cuda_builder *b, const mdldm_graph_op *op)
+{
+    mdldm__cuda_cross_entropy_args args;
+    if (!cross_entropy_args(b, op, &args))
+        return;
+    launch_cross_entropy(b, "mdldm_cross_entropy_bwd", op, &args);
+    mdldm__cuda_writes(b, offsetof(mdldm__cuda_cross_entropy_args, dlogits), mdldm__cuda_tensor(b, op->out[0]));
+}
+
 /* ---- Dropout ---- */
 void mdldm__cuda_lower_dropout(mdldm__cuda_builder *b, const mdldm_graph_op *op)
 {

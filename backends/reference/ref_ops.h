@@ -65,6 +65,8 @@ void mdldm__ref_vq(const mdldm__ref_call *call);
 void mdldm__ref_vq_bwd(const mdldm__ref_call *call);
 void mdldm__ref_loss(const mdldm__ref_call *call);
 void mdldm__ref_loss_bwd(const mdldm__ref_call *call);
+void mdldm__ref_cross_entropy(const mdldm__ref_call *call);
+void mdldm__ref_cross_entropy_bwd(const mdldm__ref_call *call);
 
 static inline int64_t mdldm__ref_count(const mdldm__ref_operand *x)
 {

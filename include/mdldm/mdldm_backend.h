@@ -135,7 +135,13 @@ typedef enum mdldm_op_kind {
     /* out: y F32 or BF16. in: x0 U8, x1 U8|-1, w I8 (PARAM), w_scale[O] (PARAM), b|-1, range [G,2] and
      * group as x was quantised with. Shapes as CONV, I*kh*kw <= MDLDM_Q8_TERMS. attr conv.
      * a = sum of (x - z)*w in integers (padding counts as z); y = a * (1/m * w_scale) + b in float. */
-    MDLDM_OP_CONV_Q8 = 30
+    MDLDM_OP_CONV_Q8 = 30,
+    /* out: loss F32 [1,1,1,1]. in: logits [n,h,w,K], label I32 [n,h,w,1], weight|-1 F32 [n,1,1,1].
+     * The mean over all n*h*w of weight[n] * (log sum exp(logits) - sum_k q_k logits_k), q_k = smoothing/K, and
+     * 1-smoothing more for k = label. A label outside 0..K-1 takes no part: its term is 0. attr cross_entropy */
+    MDLDM_OP_CROSS_ENTROPY = 31,
+    /* dlogits <- logits, label, weight|-1: attr.grad * weight[n]/(n*h*w) * (softmax(logits) - q) */
+    MDLDM_OP_CROSS_ENTROPY_BWD = 32
 } mdldm_op_kind;
 
 typedef struct mdldm_conv_attr {
@@ -162,6 +168,10 @@ typedef struct mdldm_loss_attr {
     int32_t kind;
     float grad;
 } mdldm_loss_attr;
+typedef struct mdldm_cross_entropy_attr {
+    float smoothing; /* 0 <= smoothing < 1 */
+    float grad;      /* the coefficient of the loss in what is differentiated */
+} mdldm_cross_entropy_attr;
 typedef struct mdldm_dropout_attr {
     float p;
     uint32_t salt;
@@ -179,6 +189,7 @@ typedef struct mdldm_graph_op {
         mdldm_attention_attr attention;
         mdldm_vq_attr vq;
         mdldm_loss_attr loss;
+        mdldm_cross_entropy_attr cross_entropy;
         mdldm_dropout_attr dropout;
         uint8_t reserved[64];
     } attr;

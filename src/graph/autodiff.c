@@ -240,6 +240,21 @@ static void loss(tape *a, const mdldm_graph_op *f)
         one(a, f, MDLDM_OP_LOSS_BWD, f->in[0], f->in, 3);
 }
 
+/* Every element of a map gets dy: a bias on zeros, which are made from x. */
+static void sum_hw(tape *a, const mdldm_graph_op *f, mdldm__tensor dy)
+{
+    if (!needed(a, f->in[0]))
+        return;
+    mdldm__tensor zeros = gradient_of(a, f->in[0]);
+    mdldm_graph_op *op = mdldm__graph_new_op(a->g, MDLDM_OP_SCALE, f->name);
+    if (op == NULL)
+        return;
+    op->in[0] = f->in[0];
+    op->out[0] = zeros;
+    op->attr.scale = (mdldm_scale_attr){0.0f, 0.0f};
+    one(a, f, MDLDM_OP_BIAS, f->in[0], (const mdldm__tensor[]){zeros, dy}, 2);
+}
+
 static void embedding(tape *a, const mdldm_graph_op *f, mdldm__tensor dy)
 {
     mdldm__tensor dtable = gradient_of(a, f->in[0]);
@@ -257,6 +272,11 @@ static void backward_op(tape *a, const mdldm_graph_op *f)
     /* Loss terms start the flow by themselves; all others pass on what reached them. */
     if (f->kind == MDLDM_OP_LOSS) {
         loss(a, f);
+        return;
+    }
+    if (f->kind == MDLDM_OP_CROSS_ENTROPY) {
+        if (f->attr.cross_entropy.grad != 0.0f)
+            one(a, f, MDLDM_OP_CROSS_ENTROPY_BWD, f->in[0], f->in, 3);
         return;
     }
     if (f->kind == MDLDM_OP_VQ) {
@@ -286,6 +306,9 @@ static void backward_op(tape *a, const mdldm_graph_op *f)
     case MDLDM_OP_BIAS:
         flow(a, f->in[0], dy, f->name);
         one(a, f, MDLDM_OP_SUM_HW, f->in[1], &dy, 1);
+        break;
+    case MDLDM_OP_SUM_HW:
+        sum_hw(a, f, dy);
         break;
     case MDLDM_OP_SCALE:
         scaled(a, f, f->in[0], dy, f->in[1], f->attr.scale.alpha);

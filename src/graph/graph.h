@@ -100,6 +100,7 @@ mdldm__tensor mdldm__graph_attention(mdldm__graph *g, mdldm__tensor q, mdldm__te
                                      int32_t heads, float scale);
 mdldm__tensor mdldm__graph_upsample2(mdldm__graph *g, mdldm__tensor x);
 mdldm__tensor mdldm__graph_avgpool2(mdldm__graph *g, mdldm__tensor x);
+mdldm__tensor mdldm__graph_mean_hw(mdldm__graph *g, mdldm__tensor x); /* [n,1,1,c]: mean over a map */
 mdldm__tensor mdldm__graph_embedding(mdldm__graph *g, mdldm__tensor table, mdldm__tensor index);
 typedef struct mdldm__vq_result {
     mdldm__tensor quantized, codes, loss;
@@ -112,6 +113,9 @@ mdldm__tensor mdldm__graph_vq_entropy(mdldm__graph *g, mdldm__tensor z, mdldm__t
 /* grad: the coefficient of this term in the total loss; 0: only reported. */
 mdldm__tensor mdldm__graph_loss(mdldm__graph *g, mdldm__tensor pred, mdldm__tensor target,
                                 mdldm__tensor weight, int32_t kind, float grad);
+/* Softmax cross-entropy of logits [n,h,w,K] against label I32 [n,h,w,1]; grad as above. */
+mdldm__tensor mdldm__graph_cross_entropy(mdldm__graph *g, mdldm__tensor logits, mdldm__tensor label,
+                                         mdldm__tensor weight, float smoothing, float grad);
 mdldm__tensor mdldm__graph_dropout(mdldm__graph *g, mdldm__tensor x, float p);
 /* ---- Eight-bit layers: graph_q8.c ----
  * x in U8 by the parameter PATH.name [groups,2], when the graph is to have eight-bit layers, else x. */

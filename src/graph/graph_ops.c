@@ -217,6 +217,21 @@ mdldm__tensor mdldm__graph_avgpool2(mdldm__graph *g, mdldm__tensor x)
     return y;
 }
 
+mdldm__tensor mdldm__graph_mean_hw(mdldm__graph *g, mdldm__tensor x)
+{
+    if (g->status != MDLDM_OK || x < 0)
+        return bad(g, "a mean without input");
+    const int64_t *d = g->tensors[x].dims;
+    const float pixels = (float)(d[1] * d[2]);
+    mdldm__tensor y = mdldm__graph_new_tensor(g, g->tensors[x].dtype, MDLDM_ROLE_ACTIVATION, d[0], 1, 1, d[3]);
+    mdldm_graph_op *op = mdldm__graph_new_op(g, MDLDM_OP_SUM_HW, NULL);
+    if (op == NULL)
+        return MDLDM__NONE;
+    op->in[0] = x;
+    op->out[0] = y;
+    return mdldm__graph_scale(g, y, MDLDM__NONE, 1.0f / pixels, 0.0f);
+}
+
 mdldm__tensor mdldm__graph_embedding(mdldm__graph *g, mdldm__tensor table, mdldm__tensor index)
 {
     if (g->status != MDLDM_OK || table < 0 || index < 0 || g->tensors[index].dtype != MDLDM_I32)
@@ -292,6 +307,24 @@ mdldm__tensor mdldm__graph_loss(mdldm__graph *g, mdldm__tensor pred, mdldm__tens
     op->in[2] = weight;
     op->out[0] = loss;
     op->attr.loss = (mdldm_loss_attr){kind, grad};
+    return loss;
+}
+
+mdldm__tensor mdldm__graph_cross_entropy(mdldm__graph *g, mdldm__tensor logits, mdldm__tensor label,
+                                         mdldm__tensor weight, float smoothing, float grad)
+{
+    if (g->status != MDLDM_OK || logits < 0 || label < 0 || g->tensors[label].dtype != MDLDM_I32 ||
+        memcmp(g->tensors[logits].dims, g->tensors[label].dims, 3 * sizeof(int64_t)) != 0)
+        return bad(g, "a cross-entropy whose labels do not fit its logits");
+    mdldm__tensor loss = mdldm__graph_new_tensor(g, MDLDM_F32, MDLDM_ROLE_ACTIVATION, 1, 1, 1, 1);
+    mdldm_graph_op *op = mdldm__graph_new_op(g, MDLDM_OP_CROSS_ENTROPY, NULL);
+    if (op == NULL)
+        return MDLDM__NONE;
+    op->in[0] = logits;
+    op->in[1] = label;
+    op->in[2] = weight;
+    op->out[0] = loss;
+    op->attr.cross_entropy = (mdldm_cross_entropy_attr){smoothing, grad};
     return loss;
 }
 

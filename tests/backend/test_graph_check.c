@@ -65,7 +65,7 @@ static void conv_half(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype =
 static void conv_weight_shape(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
 static void conv_param_index(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->param = 99; }
 static void conv_role(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->role = 9; }
-static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 31; }
+static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 33; }
 static void conv_empty_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = 0; }
 static void conv_huge_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = INT64_MAX / 2; }
 static void conv_frozen(op_case *c, mdldm_graph_op *op) { c->params.items[input(c, op, 2)->param].trainable = 0; }
@@ -93,6 +93,9 @@ static void vq_bf16(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype = M
 static void entropy_temperature(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.vq.temperature = 0; }
 static void loss_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.loss.kind = 5; }
 static void loss_weight(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
+static void entropy_label(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dims[2]++; }
+static void entropy_label_type(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dtype = MDLDM_F32; }
+static void entropy_smoothing(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.cross_entropy.smoothing = 1; }
 static void dropout_p(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.dropout.p = 1; }
 static void dropout_seed(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dims[3] = 1; }
 
@@ -147,7 +150,7 @@ static void mistakes_are_named(void **state)
         {conv, MDLDM_OP_CONV, conv_weight_shape, "its parameter 'conv.weight'"},
         {conv, MDLDM_OP_CONV, conv_param_index, "the store does not have"},
         {conv, MDLDM_OP_CONV, conv_role, "unknown role"},
-        {conv, MDLDM_OP_CONV, conv_kind, "kind 31 is unknown"},
+        {conv, MDLDM_OP_CONV, conv_kind, "kind 33 is unknown"},
         {conv, MDLDM_OP_CONV, conv_empty_tensor, "size below 1"},
         {conv, MDLDM_OP_CONV, conv_huge_tensor, "beyond 2^40"},
         {conv, MDLDM_OP_CONV, conv_frozen, "not trainable"},
@@ -170,6 +173,9 @@ static void mistakes_are_named(void **state)
         {"vq entropy", MDLDM_OP_VQ_ENTROPY, entropy_temperature, "temperature"},
         {"l2 loss", MDLDM_OP_LOSS, loss_kind, "kind L1 or L2"},
         {"l2 loss, weight per image", MDLDM_OP_LOSS, loss_weight, "weight has shape"},
+        {"cross entropy", MDLDM_OP_CROSS_ENTROPY, entropy_label, "label has shape"},
+        {"cross entropy", MDLDM_OP_CROSS_ENTROPY, entropy_label_type, "is F32, it must be I32"},
+        {"cross entropy", MDLDM_OP_CROSS_ENTROPY, entropy_smoothing, "0 <= smoothing < 1"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_p, "p < 1"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_seed, "seed has shape"},
         {q8, MDLDM_OP_QUANTIZE, q8_range, "the range has shape"},

@@ -31,6 +31,8 @@ static const char *const names[] = {
     [MDLDM_OP_VQ_ENTROPY_BWD] = "vq entropy backward",
     [MDLDM_OP_LOSS] = "loss",
     [MDLDM_OP_LOSS_BWD] = "loss backward",
+    [MDLDM_OP_CROSS_ENTROPY] = "cross entropy",
+    [MDLDM_OP_CROSS_ENTROPY_BWD] = "cross entropy backward",
     [MDLDM_OP_DROPOUT] = "dropout",
     [MDLDM_OP_CAST] = "cast",
 };
@@ -58,6 +60,8 @@ static const mdldm_graph_tensor *main_tensor(const mdldm_graph_desc *g, const md
     case MDLDM_OP_CONV_BWD_DATA:
     case MDLDM_OP_LOSS:
     case MDLDM_OP_LOSS_BWD:
+    case MDLDM_OP_CROSS_ENTROPY:
+    case MDLDM_OP_CROSS_ENTROPY_BWD:
     case MDLDM_OP_SUM_HW:
         return tensor(g, op->in[0]);
     case MDLDM_OP_GROUP_NORM_BWD:

@@ -204,6 +204,11 @@ void op_graph_embedding(op_case *c, const int *p)
     finish(c, mdldm__graph_embedding(g, rows, index));
 }
 
+void op_graph_mean_hw(op_case *c, const int *p)
+{
+    finish(c, mdldm__graph_mean_hw(&c->graph, feed(c, "x", p[0], p[1], p[2], p[3])));
+}
+
 void op_graph_vq(op_case *c, const int *p)
 {
     mdldm__graph *g = &c->graph;
@@ -242,6 +247,20 @@ void op_graph_loss(op_case *c, const int *p)
     float grad = (float)(p[0] * p[1] * p[2] * p[3]);
     int read = op_case_output(c, mdldm__graph_loss(&c->graph, pred, target, weight, p[4], grad), "loss");
     scalar_term(c, read, 0, grad);
+}
+
+/* The middle label of three or more is one that takes no part. */
+void op_graph_cross_entropy(op_case *c, const int *p)
+{
+    mdldm__graph *g = &c->graph;
+    const int rows = p[0] * p[1] * p[2];
+    mdldm__tensor logits = feed(c, "logits", p[0], p[1], p[2], p[3]);
+    mdldm__tensor label = feed_integers(c, mdldm__graph_input(g, "label", MDLDM_I32, p[0], p[1], p[2], 1), rows, p[3]);
+    if (rows > 2)
+        c->feeds[c->feed_count - 1].integers[rows / 2] = p[5] ? -1 : p[3];
+    mdldm__tensor weight = p[5] ? feed_of(c, "weight", MDLDM_F32, 0, p[0], 1, 1, 1) : MDLDM__NONE;
+    mdldm__tensor loss = mdldm__graph_cross_entropy(g, logits, label, weight, (float)p[4] / 100.0f, (float)rows);
+    scalar_term(c, op_case_output(c, loss, "loss"), 0, rows);
 }
 
 /* ---- Chains as the models have them ---- */

@@ -22,6 +22,7 @@
 #define VQ(...) OP_FAMILY_VQ, op_graph_vq, {__VA_ARGS__}
 #define ENTROPY(...) OP_FAMILY_VQ, op_graph_vq_entropy, {__VA_ARGS__}
 #define LOSS(...) OP_FAMILY_LOSS, op_graph_loss, {__VA_ARGS__}
+#define CROSS_ENTROPY(...) OP_FAMILY_LOSS, op_graph_cross_entropy, {__VA_ARGS__}
 #define ELEMENT(what, ...) OP_FAMILY_ELEMENTWISE, op_graph_##what, {__VA_ARGS__}
 #define RESAMPLE(what, ...) OP_FAMILY_RESAMPLE, op_graph_##what, {__VA_ARGS__}
 #define EMBEDDING(...) OP_FAMILY_EMBEDDING, op_graph_embedding, {__VA_ARGS__}
@@ -116,6 +117,7 @@ static const struct {
     {"upsample, 16 channels", RESAMPLE(upsample2, 1, 8, 8, 16), 0},
     {"pool", RESAMPLE(avgpool2, 2, 6, 8, 16), 0},
     {"pool, odd map", RESAMPLE(avgpool2, 2, 7, 9, 5), 0},
+    {"mean over a map", RESAMPLE(mean_hw, 3, 4, 5, 19), 0},
     /* n, rows, c */
     {"embedding", EMBEDDING(6, 9, 32), 0},
     {"embedding, one image", EMBEDDING(1, 4, 7), 0},
@@ -133,6 +135,10 @@ static const struct {
     {"l1 loss", LOSS(2, 5, 7, 3, MDLDM_LOSS_L1, 0), 0},
     {"l2 loss, weight per image", LOSS(3, 4, 4, 5, MDLDM_LOSS_L2, 1), 0},
     {"l1 loss, weight per image", LOSS(3, 4, 4, 5, MDLDM_LOSS_L1, 1), 0},
+    /* n, h, w, classes, smoothing in percent, weighted */
+    {"cross entropy", CROSS_ENTROPY(5, 1, 1, 8, 0, 0), 0},
+    {"cross entropy, smoothed, weight per image", CROSS_ENTROPY(3, 2, 5, 37, 10, 1), 0},
+    {"cross entropy, many classes", CROSS_ENTROPY(2, 3, 3, 1030, 5, 0), 0},
     /* as conv; padding the same on the upper sides and on the lower ones; bias 2: and a time bias and a
      * residual behind it */
     {"q8 conv 3x3", Q8(2, 8, 8, 16, 0, 32, 3, 1, 1, 1, 1, 1, 1), 0},
