@@ -211,8 +211,9 @@ template <class E, class Tile, bool GATHER> DEVICE void conv(const mdldm__cuda_a
     UNROLL for (int i = 0; i < 2 * Tile::row_groups; i++)
         UNROLL for (int c = 0; c < 8; c++)
             acc[i][c] = 0.0f;
-    int32_t now = 0, ahead = CONV_STAGES - 1; /* stages */
+    int32_t now = 0; /* stage */
     for (int32_t step = begin; step < end; step++) {
+        const int32_t ahead = now == 0 ? CONV_STAGES - 1 : now - 1;
         copy_wait<CONV_STAGES - 2>();
         block_sync(); /* this step has arrived for all; all have done with the stage that the next copy takes */
         if (step + CONV_STAGES - 1 < end)
@@ -223,10 +224,10 @@ template <class E, class Tile, bool GATHER> DEVICE void conv(const mdldm__cuda_a
         _Pragma("unroll E::unrolled") for (uint32_t half = 0; half < 2; half++)
             product<E>::template step<layout, layout, Tile::row_groups, 4>(acc, stage_a, warp_row, half, stage_b, warp_column, half);
         now = now + 1 == CONV_STAGES ? 0 : now + 1;
-        ahead = ahead + 1 == CONV_STAGES ? 0 : ahead + 1;
     }
     copy_wait<0>();
-    conv_finish<E, Tile>(a, f, first_row + warp_row, first_column + (int32_t)(warp_column + (lane() & 3) * 8), split, acc);
+    /* The phase once more, rather than its eight registers held through the loop. */
+    conv_finish<E, Tile>(a, conv_phase_of(a, (int32_t)block_z_again() % phases), first_row + warp_row, first_column + (int32_t)(warp_column + (lane() & 3) * 8), split, acc);
 }
 
 #endif

@@ -16,8 +16,8 @@ template <class E, class Tile, bool GATHER> struct weights_copy {
     static const int a_apart = Tile::threads / a_chunks, b_apart = Tile::threads / b_chunks;
     static const int a_rows = depth / a_apart, b_rows = depth / b_apart;
 
-    int32_t output, channel, c, tap_y, tap_x; /* of this thread's columns; c 0: none */
-    const T *x;
+    int32_t output, c, left, tap_y, tap_x; /* of this thread's columns; c 0: none; left: channels from its first on */
+    const T *x;                            /* its first channel */
 
     __device__ __forceinline__ void start(const mdldm__cuda_args_conv_weights &a, int32_t first_row, int32_t first_chunk)
     {
@@ -26,9 +26,10 @@ template <class E, class Tile, bool GATHER> struct weights_copy {
         const bool second = chunk >= a.chunks0;
         tap_y = tap / a.kernel_w;
         tap_x = tap - tap_y * a.kernel_w;
-        channel = (second ? chunk - a.chunks0 : chunk) * per_chunk;
-        x = (const T *)(second ? a.x1 : a.x0);
+        const int32_t channel = (second ? chunk - a.chunks0 : chunk) * per_chunk;
+        x = (const T *)(second ? a.x1 : a.x0) + channel;
         c = tap_y >= a.kernel_h ? 0 : second ? a.c1 : a.c0;
+        left = c - channel;
     }
 
     __device__ __forceinline__ void copy(const mdldm__cuda_args_conv_weights &a, int32_t pixel, unsigned char *to_a, unsigned char *to_b) const
@@ -50,7 +51,7 @@ template <class E, class Tile, bool GATHER> struct weights_copy {
             const int32_t y = (line - n * a.out_h) * a.step_h - a.pad_t + tap_y, z = (p - line * a.out_w) * a.step_w - a.pad_l + tap_x;
             const bool inside = p < a.pixels && c > 0 && (uint32_t)y < (uint32_t)a.in_h && (uint32_t)z < (uint32_t)a.in_w;
             copy_chunk<T, GATHER>(to_b + b_layout::place(row, thread_x() % b_chunks),
-                                  x + (((int64_t)n * a.in_h + y) * a.in_w + z) * c + channel, (const T *)a.x0, inside, c - channel);
+                                  x + (((int64_t)n * a.in_h + y) * a.in_w + z) * c, (const T *)a.x0, inside, left);
         }
     }
 };
@@ -77,8 +78,9 @@ template <class E, class Tile, bool GATHER> DEVICE void conv_weights(const mdldm
     UNROLL for (int i = 0; i < 2 * Tile::row_groups; i++)
         UNROLL for (int c = 0; c < 8; c++)
             acc[i][c] = 0.0f;
-    int32_t now = 0, ahead = CONV_STAGES - 1;
+    int32_t now = 0;
     for (int32_t step = begin; step < end; step++) {
+        const int32_t ahead = now == 0 ? CONV_STAGES - 1 : now - 1;
         copy_wait<CONV_STAGES - 2>();
         block_sync(); /* as in conv.cuh */
         if (step + CONV_STAGES - 1 < end)
@@ -89,7 +91,6 @@ template <class E, class Tile, bool GATHER> DEVICE void conv_weights(const mdldm
             product<E>::template step<typename copies::a_layout, typename copies::b_layout, Tile::row_groups, 4>(
                 acc, room + now * Tile::a_bytes, warp_row, half, room + CONV_STAGES * Tile::a_bytes + now * Tile::b_bytes, warp_column, half);
         now = now + 1 == CONV_STAGES ? 0 : now + 1;
-        ahead = ahead + 1 == CONV_STAGES ? 0 : ahead + 1;
     }
     copy_wait<0>();
     const int64_t width = (int64_t)a.kernel_h * a.kernel_w * a.chunks * copies::per_chunk;

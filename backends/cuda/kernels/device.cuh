@@ -23,7 +23,11 @@
 
 /* extern "C" __global__ void mdldm_NAME(MDLDM_PARAM struct ARGS args). The struct's address is never taken. */
 #define MDLDM_KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+/* With room for 65536/(threads*blocks) registers: where ptxas left to itself spills. */
+#define MDLDM_KERNEL_OF(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
 #define DEVICE static __device__ __forceinline__
+#define UNROLL _Pragma("unroll")
+#define ONE_BY_ONE _Pragma("unroll 1") /* where registers are short */
 
 /* ---- Where am I ---- */
 #define MDLDM_SPECIAL(name, reg) \
@@ -37,6 +41,8 @@ MDLDM_SPECIAL(grid_x, "nctaid.x")
 MDLDM_SPECIAL(grid_y, "nctaid.y")
 MDLDM_SPECIAL(grid_z, "nctaid.z")
 #undef MDLDM_SPECIAL
+/* A compiler does not know that this is block_z(): what is computed from it is computed anew. */
+DEVICE uint32_t block_z_again(void) { uint32_t v; asm volatile("mov.u32 %0, %%ctaid.z;" : "=r"(v)); return v; }
 DEVICE uint32_t lane(void) { return thread_x() & 31u; }
 DEVICE uint32_t warp(void) { return thread_x() >> 5; }
 

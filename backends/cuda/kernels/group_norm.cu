@@ -256,7 +256,7 @@ template <class T> DEVICE void bwd_apply(const mdldm__cuda_norm_args &p)
     MDLDM_KERNEL(256) mdldm_norm_moments_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { moments<type>(p); }     \
     MDLDM_KERNEL(128) mdldm_norm_stats_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { stats<type>(p); }         \
     MDLDM_KERNEL(256) mdldm_norm_apply_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { apply<type>(p); }         \
-    MDLDM_KERNEL(256) mdldm_norm_bwd_sums_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { bwd_sums<type>(p); }   \
+    MDLDM_KERNEL_OF(256, 5) mdldm_norm_bwd_sums_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { bwd_sums<type>(p); }   \
     MDLDM_KERNEL(128) mdldm_norm_bwd_join_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { bwd_join<type>(p); }   \
     MDLDM_KERNEL(128) mdldm_norm_bwd_affine_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { bwd_affine<type>(p); } \
     MDLDM_KERNEL(256) mdldm_norm_bwd_apply_##suffix(MDLDM_PARAM mdldm__cuda_norm_args p) { bwd_apply<type>(p); }

@@ -14,9 +14,6 @@
 
 #include "device.cuh"
 
-#define UNROLL _Pragma("unroll")
-#define ONE_BY_ONE _Pragma("unroll 1") /* where registers are short */
-
 /* unrolled: steps that fit side by side into 128 registers beside a tile of 64x32 sums. */
 struct by_f32 { typedef float element; static const int unrolled = 1; };
 struct by_tf32 { typedef float element; static const int unrolled = 1; };
@@ -44,6 +41,9 @@ template <class E, int CHUNKS, bool ACROSS> struct tile {
             mix = CHUNKS >= 8 ? row & 7 : CHUNKS == 4 ? (row >> 1) & 3 : CHUNKS == 2 ? (row >> 2) & 1 : 0;
         return (row * CHUNKS + (chunk ^ mix)) * 16;
     }
+    /* From a row's chunk to the same chunk `rows` further, a multiple of 8, after which places repeat: so one
+     * address serves a whole column of fragments. */
+    static __device__ __forceinline__ uint32_t below(uint32_t rows) { return rows * CHUNKS * 16; }
     /* Of one float. */
     static __device__ __forceinline__ const float *at(const unsigned char *base, uint32_t row, uint32_t column)
     {
@@ -51,34 +51,34 @@ template <class E, int CHUNKS, bool ACROSS> struct tile {
     }
 };
 
-/* Rows row..row+15 of a at a step of K. */
-template <class E, class A> DEVICE void load_rows(uint32_t f[4], const unsigned char *a, uint32_t row, uint32_t step)
+/* The 16 rows from row + further on of a, at a step of K. */
+template <class E, class A> DEVICE void load_rows(uint32_t f[4], const unsigned char *a, uint32_t row, uint32_t further, uint32_t step)
 {
     const uint32_t l = lane();
     if (!A::across) {
-        load_matrix4(f, shared_address(a) + A::place(row + (l & 15), 2 * step + (l >> 4)));
+        load_matrix4(f, shared_address(a) + A::place(row + (l & 15), 2 * step + (l >> 4)) + A::below(further));
     } else if (A::size == 2) {
-        load_matrix4_transposed(f, shared_address(a) + A::place(16 * step + (l & 7) + (l >> 4) * 8, row / 8 + ((l >> 3) & 1)));
+        load_matrix4_transposed(f, shared_address(a) + A::place((l & 7) + (l >> 4) * 8, (row + further) / 8 + ((l >> 3) & 1)) + A::below(16 * step));
     } else {
         UNROLL for (uint32_t i = 0; i < 4; i++)
-            f[i] = float_bits(*A::at(a, 8 * step + (l & 3) + i / 2 * 4, row + (l >> 2) + i % 2 * 8));
+            f[i] = float_bits(*A::at(a, 8 * step + (l & 3) + i / 2 * 4, row + further + (l >> 2) + i % 2 * 8));
     }
     if (A::size == 4)
         UNROLL for (int i = 0; i < 4; i++)
             f[i] = tf32_of(f[i]);
 }
 
-/* Columns column..column+15 of b: f[0], f[1] of the first 8, f[2], f[3] of the others. */
-template <class E, class B> DEVICE void load_columns(uint32_t f[4], const unsigned char *b, uint32_t column, uint32_t step)
+/* The 16 columns from column + further on of b: f[0], f[1] of the first 8, f[2], f[3] of the others. */
+template <class E, class B> DEVICE void load_columns(uint32_t f[4], const unsigned char *b, uint32_t column, uint32_t further, uint32_t step)
 {
     const uint32_t l = lane();
     if (!B::across) {
-        load_matrix4(f, shared_address(b) + B::place(column + (l & 7) + (l >> 4) * 8, 2 * step + ((l >> 3) & 1)));
+        load_matrix4(f, shared_address(b) + B::place(column + (l & 7) + (l >> 4) * 8, 2 * step + ((l >> 3) & 1)) + B::below(further));
     } else if (B::size == 2) {
-        load_matrix4_transposed(f, shared_address(b) + B::place(16 * step + (l & 7) + ((l >> 3) & 1) * 8, column / 8 + (l >> 4)));
+        load_matrix4_transposed(f, shared_address(b) + B::place((l & 7) + ((l >> 3) & 1) * 8, (column + further) / 8 + (l >> 4)) + B::below(16 * step));
     } else {
         UNROLL for (uint32_t i = 0; i < 4; i++)
-            f[i] = float_bits(*B::at(b, 8 * step + (l & 3) + i % 2 * 4, column + (l >> 2) + i / 2 * 8));
+            f[i] = float_bits(*B::at(b, 8 * step + (l & 3) + i % 2 * 4, column + further + (l >> 2) + i / 2 * 8));
     }
     if (B::size == 4)
         UNROLL for (int i = 0; i < 4; i++)
@@ -91,11 +91,11 @@ DEVICE void product_step_mma(float (&acc)[2 * MI][2 * NJ], const unsigned char *
 {
     uint32_t fa[MI][4];
     UNROLL for (int i = 0; i < MI; i++)
-        load_rows<E, A>(fa[i], a, row + 16 * i, step_a);
+        load_rows<E, A>(fa[i], a, row, 16 * i, step_a);
     UNROLL for (int j = 0; j < NJ; j += 2)
     {
         uint32_t fb[4];
-        load_columns<E, B>(fb, b, column + 8 * j, step_b);
+        load_columns<E, B>(fb, b, column, 8 * j, step_b);
         UNROLL for (int half = 0; half < 2 && j + half < NJ; half++)
             UNROLL for (int i = 0; i < MI; i++)
             {
@@ -110,8 +110,9 @@ DEVICE void product_step_mma(float (&acc)[2 * MI][2 * NJ], const unsigned char *
     }
 }
 
-struct __attribute__((aligned(16))) floats4 { float v[4]; };
-struct __attribute__((aligned(8))) floats2 { float v[2]; };
+template <int N> struct __attribute__((aligned(4 * N))) floats { float v[N]; };
+typedef floats<2> floats2;
+typedef floats<4> floats4;
 
 /* Both across K: one of K after the other. */
 template <class A, class B, int MI, int NJ>
@@ -119,7 +120,7 @@ DEVICE void product_step_outer(float (&acc)[2 * MI][2 * NJ], const unsigned char
                                const unsigned char *b, uint32_t column, uint32_t step_b)
 {
     const uint32_t g = lane() >> 2, t = lane() & 3;
-    _Pragma("unroll 2") for (uint32_t k = 0; k < 8; k++)
+    ONE_BY_ONE for (uint32_t k = 0; k < 8; k++)
     {
         float av[2 * MI];
         UNROLL for (int i = 0; i < 2 * MI; i++)
@@ -139,32 +140,34 @@ DEVICE void product_step_f32(float (&acc)[2 * MI][2 * NJ], const unsigned char *
                              const unsigned char *b, uint32_t column, uint32_t step_b)
 {
     const uint32_t g = lane() >> 2, t = lane() & 3;
-    ONE_BY_ONE for (uint32_t half = 0; half < 2; half++)
+    const int width = MI > 2 ? 2 : 4; /* of K at a time: 64x32 sums leave no room for four */
+    typedef floats<width> part;
+    ONE_BY_ONE for (uint32_t k0 = 0; k0 < 8; k0 += width)
     {
-        const uint32_t chunk_a = 2 * step_a + half, chunk_b = 2 * step_b + half;
-        floats4 av[2 * MI];
+        const uint32_t ka = 8 * step_a + k0, kb = 8 * step_b + k0;
+        part av[2 * MI];
         UNROLL for (int i = 0; i < 2 * MI; i++)
         {
             if (!A::across)
-                av[i] = *(const floats4 *)(a + A::place(row + g + 8 * i, chunk_a));
+                av[i] = *(const part *)((const unsigned char *)A::at(a, row + g, ka) + A::below(8 * i));
             else
-                UNROLL for (int k = 0; k < 4; k++)
-                    av[i].v[k] = *A::at(a, 4 * chunk_a + k, row + g + 8 * i);
+                UNROLL for (int k = 0; k < width; k++)
+                    av[i].v[k] = *A::at(a, ka + k, row + g + 8 * i);
         }
         UNROLL for (int j = 0; j < NJ; j++)
         {
-            floats4 bv[2];
+            part bv[2];
             if (!B::across)
                 UNROLL for (int e = 0; e < 2; e++)
-                    bv[e] = *(const floats4 *)(b + B::place(column + 8 * j + 2 * t + e, chunk_b));
+                    bv[e] = *(const part *)((const unsigned char *)B::at(b, column + 2 * t + e, kb) + B::below(8 * j));
             else
-                UNROLL for (int k = 0; k < 4; k++)
+                UNROLL for (int k = 0; k < width; k++)
                 {
-                    floats2 pair = *(const floats2 *)B::at(b, 4 * chunk_b + k, column + 8 * j + 2 * t);
+                    floats2 pair = *(const floats2 *)B::at(b, kb + k, column + 8 * j + 2 * t);
                     bv[0].v[k] = pair.v[0];
                     bv[1].v[k] = pair.v[1];
                 }
-            UNROLL for (int k = 0; k < 4; k++)
+            UNROLL for (int k = 0; k < width; k++)
                 UNROLL for (int i = 0; i < 2 * MI; i++)
                     UNROLL for (int e = 0; e < 2; e++)
                         acc[i][2 * j + e] = fma32(av[i].v[k], bv[e].v[k], acc[i][2 * j + e]);

@@ -86,7 +86,7 @@ DEVICE uint32_t input_word(const mdldm__cuda_q8_args &p, int32_t n, int32_t oy, 
 
 /* A block: 64 pixels of one image by 64 outputs; a thread: 4 by 4 of them. With a = sum x*w over all taps,
  * padding included as z: sum (x-z)*w = a - z*sums. */
-MDLDM_KERNEL(256) mdldm_q8_conv(MDLDM_PARAM mdldm__cuda_q8_args p)
+MDLDM_KERNEL_OF(256, 4) mdldm_q8_conv(MDLDM_PARAM mdldm__cuda_q8_args p)
 {
     __shared__ uint32_t inputs[DEPTH][SIDE + 4], weights[DEPTH][SIDE + 4];
     const int32_t n = (int32_t)block_z(), pixels = p.ho * p.wo, m0 = (int32_t)block_x() * SIDE, o0 = (int32_t)block_y() * SIDE;
@@ -104,19 +104,19 @@ MDLDM_KERNEL(256) mdldm_q8_conv(MDLDM_PARAM mdldm__cuda_q8_args p)
         block_sync();
         for (int32_t step = 0; step < DEPTH; step++) {
             uint32_t a[4], b[4];
-            for (int i = 0; i < 4; i++) {
+            UNROLL for (int i = 0; i < 4; i++) {
                 a[i] = inputs[step][row * 4 + i];
                 b[i] = weights[step][column * 4 + i];
             }
-            for (int i = 0; i < 4; i++)
-                for (int j = 0; j < 4; j++)
+            UNROLL for (int i = 0; i < 4; i++)
+                UNROLL for (int j = 0; j < 4; j++)
                     acc[i][j] = dot4(a[i], b[j], acc[i][j]);
         }
         block_sync();
     }
     const float unit = div32(1.0f, q.m);
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) {
+    UNROLL for (int i = 0; i < 4; i++)
+        UNROLL for (int j = 0; j < 4; j++) {
             const int32_t m = m0 + row * 4 + i, o = o0 + column * 4 + j;
             if (m >= pixels || o >= p.outputs)
                 continue;
