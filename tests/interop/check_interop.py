@@ -15,7 +15,8 @@ from ctypes import c_int32
 import numpy as np
 import torch
 from diffusers import (AutoencoderKL, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
-                       EulerDiscreteScheduler, LDMPipeline, LMSDiscreteScheduler, PNDMScheduler, UNet2DModel,
+                       EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler,
+                       FlowMatchHeunDiscreteScheduler, LDMPipeline, LMSDiscreteScheduler, PNDMScheduler, UNet2DModel,
                        VQModel)
 from diffusers.utils import logging
 
@@ -28,6 +29,8 @@ from library import Library  # noqa: E402
 # Of pixels in [-1, 1], and of the largest latent; an 8-bit step is 8e-3. Observed: 3.9e-6 (AVX2; AVX-512 2.7e-6,
 # SSE 3.1e-6, reference 2.5e-6); decoding at full size 7.1e-6.
 TOLERANCE, FULL_SIZE = 1.5e-5, 2.8e-5
+FLOW_FLAGS = ("--prediction_type", "flow_prediction", "--weighting_scheme", "logit_normal", "--flow_shift", 2)
+FLOW = (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler)
 failures = []
 
 
@@ -65,13 +68,15 @@ def denoise(unet, scheduler, latent, steps, labels, ddpm, guidance=1.0):
     """The plain diffusers loop; DDPM's noise of step k comes from a generator seeded with k. With guidance
     the last row of the class embedding is the unconditional one."""
     scheduler.set_timesteps(steps)
-    latent = latent * scheduler.init_noise_sigma
+    flow = isinstance(scheduler, FLOW)  # neither scales what the model sees
+    latent = latent * (1.0 if flow else scheduler.init_noise_sigma)
     noises = []
     for k, t in enumerate(scheduler.timesteps):
-        output = unet(scheduler.scale_model_input(latent, t), t, class_labels=labels).sample
+        seen = latent if flow else scheduler.scale_model_input(latent, t)
+        output = unet(seen, t, class_labels=labels).sample
         if guidance != 1.0:
             nobody = torch.full_like(labels, unet.config.num_class_embeds - 1)
-            free = unet(scheduler.scale_model_input(latent, t), t, class_labels=nobody).sample
+            free = unet(seen, t, class_labels=nobody).sample
             output = free + guidance * (output - free)
         if ddpm:
             noises.append(noise_of(latent.shape, k).numpy())
@@ -109,7 +114,7 @@ def compare_unet(lib, model, peer, side, classes):
 
 
 @torch.no_grad()
-def compare_images(lib, model, unet, autoencoder, scheduler_folder, side, classes, every=False):
+def compare_images(lib, model, unet, autoencoder, scheduler_folder, side, classes, every=False, flow=False):
     """From the same noise to the same images, by DDIM and DDPM, or by every scheduler that the stored config
     may be given to."""
     latent = noise_of((2, unet.config.in_channels, side, side), 9)
@@ -120,10 +125,12 @@ def compare_images(lib, model, unet, autoencoder, scheduler_folder, side, classe
     if every:
         kinds += [("dpmsolver++", DPMSolverMultistepScheduler), ("euler", EulerDiscreteScheduler),
                   ("lms", LMSDiscreteScheduler), ("pndm", PNDMScheduler)]
+    if flow:
+        kinds = [("flow_euler", FLOW[0]), ("flow_heun", FLOW[1])]
     for name, kind in kinds:
         scheduler = kind.from_pretrained(scheduler_folder)
         want, noises = denoise(unet, scheduler, latent, 10, tensor_labels, name == "ddpm")
-        start = latent.numpy() * float(scheduler.init_noise_sigma)
+        start = latent.numpy() * (1.0 if flow else float(scheduler.init_noise_sigma))
         got = lib.sample(model, start, labels, noises or None, scheduler=name, num_inference_steps=10)
         report(f"{name} latents", got, want.numpy())
         images = autoencoder.decode(want / scale + shift).sample
@@ -139,7 +146,7 @@ def ours_to_diffusers(lib, work, flags):
               "--checkpointing_steps", 0, "--save_images_epochs", 0, "--save_model_epochs", 0, "--seed", 5)
     run_program("mdldm-train-vqvae", *common, "--output_dir", stage1, "--preset", "tiny",
                 "--max_train_steps", 30, "--learning_rate", "1e-3")
-    for name, extra in (("conditional", ()), ("unconditional", ("--unconditional",))):
+    for name, extra in (("conditional", ()), ("unconditional", ("--unconditional",)), ("flow", FLOW_FLAGS)):
         folder = work / name
         run_program("mdldm-train", *common, "--output_dir", folder, "--vae_path", stage1, "--preset", "tiny",
                     "--max_train_steps", 20, "--use_ema", *extra)
@@ -150,8 +157,10 @@ def ours_to_diffusers(lib, work, flags):
         classes, side = lib.fact(model, "num_classes"), lib.fact(model, "sample_size")
         compare_autoencoder(lib, model, vqvae, 64)
         compare_unet(lib, model, unet, side, classes)
-        compare_images(lib, model, unet, vqvae, folder / "scheduler", side, classes)
-        if classes:
+        compare_images(lib, model, unet, vqvae, folder / "scheduler", side, classes, flow=name == "flow")
+        if name == "flow":
+            LDMPipeline.from_pretrained(folder)
+        elif classes:
             noise, labels = noise_of((2, unet.config.in_channels, side, side), 11), [1, 0]
             want, _ = denoise(unet, DDIMScheduler.from_pretrained(folder / "scheduler"), noise, 10,
                               torch.tensor(labels), False, guidance=2.5)
