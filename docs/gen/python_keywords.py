@@ -6,7 +6,7 @@ from mdldm.options import in_scopes
 
 CALLS = {"ModelKeywords": ("model",), "DatasetKeywords": ("dataset",), "SampleKeywords": ("sample",),
          "TrainKeywords": ("train", "vq", "diffusion"), "QuantizeKeywords": ("quantize",),
-         "SpectrogramKeywords": ("spectrogram",)}
+         "SpectrogramKeywords": ("spectrogram",), "GaitKeywords": ("gait",)}
 TYPES = {int: "SupportsIndex", float: "SupportsFloat", bool: "bool", str: "Text"}
 
 print('''# SPDX-License-Identifier: MIT

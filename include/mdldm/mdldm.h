@@ -87,7 +87,7 @@ typedef void *(*mdldm_resize_fn)(void *user, void *pointer, size_t size);
  * during the call. */
 typedef void (*mdldm_log_fn)(void *user, int32_t level, const char *text);
 
-/* stage: what is under way ("denoise", "train", "encode", "load", "calibrate"). done of total steps (total 0:
+/* stage: what is under way ("denoise", "train", "encode", "load", "calibrate", "measure"). done of total steps (total 0:
  * unknown). A return value other than 0 cancels the call as mdldm_context_cancel does. */
 typedef int32_t (*mdldm_progress_fn)(void *user, const char *stage, int64_t done, int64_t total);
 
@@ -161,7 +161,8 @@ typedef enum mdldm_option_scope {
     MDLDM_SCOPE_DIFFUSION = 16, /* stage 2 only */
     MDLDM_SCOPE_SAMPLE = 32,  /* mdldm_sampler_create, mdldm_generate */
     MDLDM_SCOPE_QUANTIZE = 64, /* mdldm_model_quantize */
-    MDLDM_SCOPE_SPECTROGRAM = 128 /* mdldm_spectrogram */
+    MDLDM_SCOPE_SPECTROGRAM = 128, /* mdldm_spectrogram */
+    MDLDM_SCOPE_GAIT = 256 /* mdldm_gait_measure, mdldm_gait_measure_pixels, mdldm_gait_measure_dataset */
 } mdldm_option_scope;
 
 MDLDM_API mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out);
@@ -509,6 +510,43 @@ MDLDM_API mdldm_status mdldm_trainer_checkpoint(mdldm_context *ctx, mdldm_traine
 /* Copies the trained weights (EMA when it is on) into the model, so that sampling, encoding and
  * mdldm_model_save see them; measures the latent scale in stage 1. */
 MDLDM_API mdldm_status mdldm_trainer_update_model(mdldm_context *ctx, mdldm_trainer *t);
+
+/* ---------------------------------------------------------------------------------------------
+ * Gait measures: what a radar person reads from the spectrogram of a walker
+ *
+ * From each matrix in dB (rows are Doppler, the highest first, columns are time) three curves over time, the upper and
+ * the lower Doppler envelope and the torso line, and from these and the echo a row of measures: torso Doppler, bandwidths,
+ * step frequency, spectral entropy and more (docs/GAIT_MEASURES.md defines each). Options of scope GAIT say what the axes
+ * mean; without them Doppler counts in rows above zero_doppler and step frequencies in cycles per picture. An
+ * offset in dB changes nothing, a factor only what is in dB, spectral_entropy and torso_to_limb. Computed on the calling
+ * thread.
+ * ------------------------------------------------------------------------------------------- */
+
+/* The measures: name ("step_frequency"), unit ("doppler", "frequency", "dB" or "") and one line of explanation. index
+ * 0..count-1, NULL out of range. New ones come at the end. Any thread. Since 0.2. */
+MDLDM_API int32_t mdldm_gait_measure_count(void);
+MDLDM_API const char *mdldm_gait_measure_name(int32_t index);
+MDLDM_API const char *mdldm_gait_measure_unit(int32_t index);
+MDLDM_API const char *mdldm_gait_measure_help(int32_t index);
+
+/* db [n][rows][columns] -> values [n][mdldm_gait_measure_count()], and curves [n][3][columns]: upper envelope, lower
+ * envelope, torso line (NULL: not wanted). NaN: not there to be measured; step_frequency, step_depth and torso_bob are
+ * where no step is seen, curves where a column has no echo. -inf dB is allowed. Sides are 8 to 16384. Errors:
+ * INVALID_ARGUMENT (a NULL, a side, an option), CAPACITY, NUMERIC (NaN or +inf: which value, or nothing above -inf),
+ * CANCELLED. Progress stage: "measure". Since 0.2. */
+MDLDM_API mdldm_status mdldm_gait_measure(mdldm_context *ctx, const float *db, int64_t n, int64_t rows,
+                                          int64_t columns, const mdldm_options *options, double *values,
+                                          size_t capacity, double *curves, size_t curve_capacity);
+/* The same of pixels [n,channels,rows,columns] in [-1, 1]: of 3 channels the option colormap is undone (none: luma),
+ * then -1 to 1 are db_floor to db_ceiling, where these are equal -40 to 0 dB. Since 0.2. */
+MDLDM_API mdldm_status mdldm_gait_measure_pixels(mdldm_context *ctx, const float *pixels, int64_t n, int64_t channels,
+                                                 int64_t rows, int64_t columns, const mdldm_options *options,
+                                                 double *values, size_t capacity, double *curves,
+                                                 size_t curve_capacity);
+/* The same of all items of a data set, as mdldm_dataset_read gives them, a row of values each; its own range in
+ * dB counts where options give none. Since 0.2. */
+MDLDM_API mdldm_status mdldm_gait_measure_dataset(mdldm_context *ctx, const mdldm_dataset *d,
+                                                  const mdldm_options *options, double *values, size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -273,6 +273,26 @@ static void radar_samples(void **state)
     REFUSES(mdldm_pixels_to_db(ctx, f, 4, NAN, 0, f, 12));
 }
 
+static void gait_measures(void **state)
+{
+    (void)state;
+    float f[64] = {0};
+    double values[64];
+    assert_true(mdldm_gait_measure_count() <= 64);
+    REFUSES(mdldm_gait_measure(ctx, NULL, 1, 8, 8, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure(ctx, f, 1, 8, 8, NULL, NULL, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure(ctx, f, 0, 8, 8, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure(ctx, f, -1, 8, 8, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure(ctx, f, 1, 8, INT64_MAX, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure_pixels(ctx, NULL, 1, 1, 8, 8, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure_pixels(ctx, f, 1, 1, 8, 8, NULL, NULL, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure_pixels(ctx, f, 1, -1, 8, 8, NULL, values, 64, NULL, 0));
+    REFUSES(mdldm_gait_measure_dataset(ctx, NULL, NULL, values, 64));
+    assert_null(mdldm_gait_measure_name(-1));
+    assert_null(mdldm_gait_measure_unit(INT32_MAX));
+    assert_null(mdldm_gait_measure_help(mdldm_gait_measure_count()));
+}
+
 static void trainers(void **state)
 {
     (void)state;
@@ -318,6 +338,7 @@ int main(void)
         cmocka_unit_test(samplers),
         cmocka_unit_test(data_sets_and_images),
         cmocka_unit_test(radar_samples),
+        cmocka_unit_test(gait_measures),
         cmocka_unit_test(trainers),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -13,6 +13,7 @@ from ._errors import (CapacityError, Cancelled, FormatError, InputOutputError, I
 from ._library import version
 from .context import Context, current
 from .dataset import Dataset
+from .gait import Gait, GaitMeasure, gait_measure, gait_measure_dataset, gait_measure_pixels, gait_measures
 from .images import Pictures, read_image, sheet, to_images, to_pixels, write_image
 from .model import Model
 from .options import OPTIONS, Option
@@ -22,9 +23,10 @@ from .sampler import Sampler
 from .trainer import Trainer
 
 __version__ = version()
-__all__ = ["Cancelled", "CapacityError", "Context", "Dataset", "FormatError", "InputOutputError", "InternalError",
-           "InvalidArgument", "Inverse", "MdldmError", "Model", "NotFound", "NumericError", "OPTIONS", "Option",
-           "OutOfMemory", "Pictures", "Sampler", "Trainer", "Unavailable", "Unsupported", "colormap",
-           "colormap_invert", "colormaps", "current", "db_range", "db_to_pixels", "db_to_unit", "matrix_resize",
-           "pixels_to_db", "read_image", "sheet", "spectrogram", "spectrogram_axes", "to_images", "to_pixels",
-           "unit_to_db", "version", "write_image"]
+__all__ = ["Cancelled", "CapacityError", "Context", "Dataset", "FormatError", "Gait", "GaitMeasure", "InputOutputError",
+           "InternalError", "InvalidArgument", "Inverse", "MdldmError", "Model", "NotFound", "NumericError", "OPTIONS",
+           "Option", "OutOfMemory", "Pictures", "Sampler", "Trainer", "Unavailable", "Unsupported", "colormap",
+           "colormap_invert", "colormaps", "current", "db_range", "db_to_pixels", "db_to_unit", "gait_measure",
+           "gait_measure_dataset", "gait_measure_pixels", "gait_measures", "matrix_resize", "pixels_to_db", "read_image",
+           "sheet", "spectrogram", "spectrogram_axes", "to_images", "to_pixels", "unit_to_db", "version",
+           "write_image"]

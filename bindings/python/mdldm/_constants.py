@@ -38,6 +38,7 @@ class OptionScope(enum.IntFlag):
     SAMPLE = 32
     QUANTIZE = 64
     SPECTROGRAM = 128
+    GAIT = 256
 
 
 class Stage(enum.IntEnum):

@@ -144,3 +144,20 @@ class SpectrogramKeywords(TypedDict, total=False):
     clutter_removal: Optional[Literal["none", "mean", "highpass", "mti"]]
     clutter_cutoff: Optional[SupportsFloat]
     db_reference: Optional[Literal["full_scale", "peak"]]
+
+
+class GaitKeywords(TypedDict, total=False):
+    """Options of scope gait."""
+
+    colormap: Optional[Literal["none", "jet", "viridis", "parula-like", "turbo", "grey"]]
+    db_floor: Optional[SupportsFloat]
+    db_ceiling: Optional[SupportsFloat]
+    picture_duration: Optional[SupportsFloat]
+    doppler_high: Optional[SupportsFloat]
+    doppler_low: Optional[SupportsFloat]
+    zero_doppler: Optional[SupportsFloat]
+    step_low: Optional[SupportsFloat]
+    step_high: Optional[SupportsFloat]
+    step_threshold: Optional[SupportsFloat]
+    envelope_percentile: Optional[SupportsFloat]
+    torso_width: Optional[SupportsFloat]

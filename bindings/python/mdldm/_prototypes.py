@@ -136,6 +136,13 @@ f64 trainer_metric handle text
 status trainer_validate handle handle
 status trainer_checkpoint handle handle
 status trainer_update_model handle handle
+i32 gait_measure_count
+text gait_measure_name i32
+text gait_measure_unit i32
+text gait_measure_help i32
+status gait_measure handle array i64 i64 i64 handle array size array size
+status gait_measure_pixels handle array i64 i64 i64 i64 handle array size array size
+status gait_measure_dataset handle handle handle array size
 """
 
 #: name without "mdldm_" -> (result, [arguments])

@@ -35,5 +35,6 @@ void caller_model(caller *c);
 void caller_inference(caller *c);
 void caller_sampler(caller *c);
 void caller_training(caller *c);
+void caller_gait(caller *c);
 
 #endif
