@@ -21,7 +21,10 @@ typedef enum mdldm__rng_stream {
     MDLDM__RNG_DROPOUT = 9,      /* item: micro step */
     MDLDM__RNG_CODEBOOK = 10,    /* k-means start and dead-code restarts; item: step */
     MDLDM__RNG_CALIBRATION = 12, /* timesteps and noise of images that set ranges; item: image */
-    MDLDM__RNG_VALIDATION = 11   /* fixed timesteps and noise; item: data item */
+    MDLDM__RNG_VALIDATION = 11,  /* fixed timesteps and noise; item: data item */
+    MDLDM__RNG_EVAL_SUBSET = 20, /* kernel distance; item: subset and set, sub: place */
+    MDLDM__RNG_EVAL_PERMUTE = 21, /* permutation test; item: permutation, sub: place */
+    MDLDM__RNG_EVAL_RESAMPLE = 22 /* bootstrap; item: resample, sub: place */
 } mdldm__rng_stream;
 
 /* out[i], i < count: standard normal (Box-Muller in double), uniform in (0,1), raw 32-bit words. */
