@@ -548,6 +548,109 @@ MDLDM_API mdldm_status mdldm_gait_measure_pixels(mdldm_context *ctx, const float
 MDLDM_API mdldm_status mdldm_gait_measure_dataset(mdldm_context *ctx, const mdldm_dataset *d,
                                                   const mdldm_options *options, double *values, size_t capacity);
 
+/* ---------------------------------------------------------------------------------------------
+ * Evaluation: numbers on feature sets and samples
+ *
+ * A feature set is a matrix [n][d] of float, a row per image; the features are the caller's, or those of
+ * mdldm_spectrogram_features. A sample is an array of double. What is random follows from the seed alone. All are
+ * computed on the calling thread, whatever the backend. Common errors: INVALID_ARGUMENT (a NULL, too few rows, a
+ * parameter out of range), NUMERIC (a value is not finite: its row and column), OUT_OF_MEMORY, CANCELLED.
+ * ------------------------------------------------------------------------------------------- */
+
+/* Frechet distance of a [na][d] and b [nb][d], of 2 rows or more: squared, between the normal distributions with their
+ * means and covariances, |ma - mb|^2 + tr Ca + tr Cb - 2 tr (Ca Cb)^(1/2) (the "FID" of Heusel et al. 2017 in a
+ * feature space of one's own). 0 for equal sets. Fewer rows than features are allowed, but few rows make distances
+ * larger: compare only sets of like size. d is at most 16384. UNAVAILABLE: no shared library LAPACK on this machine.
+ * Since 0.2. */
+MDLDM_API mdldm_status mdldm_frechet_distance(mdldm_context *ctx, const float *a, int64_t na, const float *b,
+                                              int64_t nb, int64_t d, double *distance);
+
+/* Kernel distance (KID, Binkowski et al. 2018): the unbiased estimate of the squared maximum mean discrepancy under the
+ * kernel (x.y / d + 1)^3, which may be below 0; the mean over `subsets` (2 or more; 100 is usual) random subsets of
+ * subset_size rows (0: half the smaller set; less than it). *standard_error of that mean as an estimate from the whole
+ * sets, by the spread over the subsets. With standard_error NULL one subset will do, and it may be the smaller set's
+ * size. Sets of 4 rows or more. Since 0.2. */
+MDLDM_API mdldm_status mdldm_kernel_distance(mdldm_context *ctx, const float *a, int64_t na, const float *b, int64_t nb,
+                                             int64_t d, int64_t subsets, int64_t subset_size, uint64_t seed,
+                                             double *distance, double *standard_error);
+
+/* A fake is in the real set's reach when some real row is nearer than that row's k-th real neighbour. *precision: share
+ * of fakes in reach; *recall: share of real rows in the fakes' reach (Kynkaanniemi et al. 2019); *density: mean
+ * number of real rows within whose reach a fake is, over k (may exceed 1); *coverage: share of real rows with a fake
+ * in reach (Naeem et al. 2020). 1 <= k < rows of either. Any output may be NULL. Since 0.2. */
+MDLDM_API mdldm_status mdldm_precision_recall(mdldm_context *ctx, const float *real, int64_t n_real, const float *fake,
+                                              int64_t n_fake, int64_t d, int64_t k, double *precision, double *recall,
+                                              double *density, double *coverage);
+
+/* distances[n] from each row of from [n][d] to the nearest row of to [m][d], Euclidean, and which that is (nearest may
+ * be NULL). capacity: of each array. Since 0.2. */
+MDLDM_API mdldm_status mdldm_nearest_distances(mdldm_context *ctx, const float *from, int64_t n, const float *to,
+                                               int64_t m, int64_t d, double *distances, int64_t *nearest,
+                                               size_t capacity);
+
+/* Is the generator repeating its training images? *threshold: the quantile (0.01: the 1st percentile) of the distances
+ * from held-out real rows to the nearest training row; *share of the fakes that are nearer than that to one. A
+ * generator that learnt the distribution has a share of about the quantile. Since 0.2. */
+MDLDM_API mdldm_status mdldm_near_copies(mdldm_context *ctx, const float *train, int64_t n_train, const float *held_out,
+                                         int64_t n_held_out, const float *fake, int64_t n_fake, int64_t d,
+                                         double quantile, double *threshold, double *share);
+
+/* out [n][d]: x [n][d] less the mean of the reference's columns, over their standard deviation (n - 1); columns that
+ * are constant in the reference are moved only. So that no feature counts more than another because of its unit.
+ * In place is fine. Since 0.2. */
+MDLDM_API mdldm_status mdldm_standardize(mdldm_context *ctx, const float *reference, int64_t n_reference, const float *x,
+                                         int64_t n, int64_t d, float *out, size_t capacity);
+
+/* Fixed features of pixels [n,channels,height,width], channels 1 or 3, that need no training: pixels' moments, size and
+ * shape of a Haar pyramid's bands at six scales, Doppler marginals, autocorrelation in time and Doppler (docs/METRICS.md
+ * has the formulae). Pictures are first averaged onto (or repeated on) a grid of 256 x 256, so that the size matters
+ * little. features [n][mdldm_spectrogram_feature_count(channels)]; in sets, standardise them. Sides are 2 to 16384.
+ * Since 0.2. */
+MDLDM_API int64_t mdldm_spectrogram_feature_count(int64_t channels); /* 132, 208; 0: no such number of channels */
+MDLDM_API mdldm_status mdldm_spectrogram_features(mdldm_context *ctx, const float *pixels, int64_t n, int64_t channels,
+                                                  int64_t height, int64_t width, float *features, size_t capacity);
+
+/* Wasserstein-1 distance of two samples: the area between their distribution functions, in the samples' unit. Since
+ * 0.2. */
+MDLDM_API mdldm_status mdldm_wasserstein_distance(mdldm_context *ctx, const double *a, int64_t na, const double *b,
+                                                  int64_t nb, double *distance);
+
+typedef enum mdldm_test {
+    MDLDM_TEST_KOLMOGOROV_SMIRNOV = 0, /* the largest difference of the distribution functions, two-sided */
+    MDLDM_TEST_WASSERSTEIN = 1         /* the Wasserstein-1 distance, by permutations */
+} mdldm_test;
+
+/* Do two samples come from one distribution? *p_value: the chance of a statistic as large if they do. KOLMOGOROV_SMIRNOV
+ * is exact while na nb is at most 1e8, else asymptotic; permutations and seed do not matter. WASSERSTEIN tries all ways
+ * to deal the values where there are at most `permutations` (1 or more; 9999 is usual), else that many random ones, the
+ * given one counted with them. Since 0.2. */
+MDLDM_API mdldm_status mdldm_two_sample_test(mdldm_context *ctx, mdldm_test test, const double *a, int64_t na,
+                                             const double *b, int64_t nb, int64_t permutations, uint64_t seed,
+                                             double *statistic, double *p_value);
+
+typedef enum mdldm_correction {
+    MDLDM_CORRECTION_HOLM = 0,              /* bounds the chance of any false rejection */
+    MDLDM_CORRECTION_BENJAMINI_HOCHBERG = 1 /* bounds the expected share of false ones among the rejections */
+} mdldm_correction;
+
+/* adjusted[n]: p_values[n] of n tests made together, to be compared with the level as if each stood alone. In place is
+ * fine. Since 0.2. */
+MDLDM_API mdldm_status mdldm_adjust_p_values(mdldm_context *ctx, mdldm_correction correction, const double *p_values,
+                                             int64_t n, double *adjusted, size_t capacity);
+
+typedef enum mdldm_interval {
+    MDLDM_INTERVAL_T = 0,          /* Student's; of two samples Welch's */
+    MDLDM_INTERVAL_PERCENTILE = 1, /* quantiles of bootstrap resamples */
+    MDLDM_INTERVAL_BCA = 2         /* the same, corrected for bias and skewness (Efron 1987) */
+} mdldm_interval;
+
+/* *estimate = mean(a) - mean(b) of independent samples and its confidence interval *low..*high; with b NULL the mean of
+ * a, which for paired samples are their differences. 2 values or more; confidence in (0, 1), 0.95 say; resamples 100 or
+ * more (9999 is usual) and seed are for the bootstrap. Since 0.2. */
+MDLDM_API mdldm_status mdldm_mean_interval(mdldm_context *ctx, mdldm_interval interval, const double *a, int64_t na,
+                                           const double *b, int64_t nb, double confidence, int64_t resamples,
+                                           uint64_t seed, double *estimate, double *low, double *high);
+
 #ifdef __cplusplus
 }
 #endif

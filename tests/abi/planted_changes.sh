@@ -57,7 +57,7 @@ plant 1 "parameters exchanged" abi_check $header '/mdldm_status mdldm_model_load
 plant 1 "an enumerator's value changed" abi_check $header 's/MDLDM_ERROR_IO = 3,/MDLDM_ERROR_IO = 30,/'
 plant 1 "an enumerator removed" abi_check $header 's/MDLDM_ERROR_IO = 3,//'
 plant 1 "another callback" abi_check $header '/mdldm_log_fn)/s/int32_t level/int64_t level/'
-plant 1 "another symbol version" abi_check libmdldm.map 's/MDLDM_0.1/MDLDM_0.2/'
+plant 1 "another symbol version" abi_check libmdldm.map 's/MDLDM_0.1/MDLDM_0.9/'
 plant 1 "another soname" abi_check $header "" -Wl,-soname,libmdldm.so.1
 plant 1 "no debug information" abi_check $header "" -g0
 plant 0 "the values as they are" enum_values $header ""

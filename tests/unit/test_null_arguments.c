@@ -314,6 +314,49 @@ static void trainers(void **state)
     assert_true(isnan(mdldm_trainer_metric(NULL, "loss")));
 }
 
+static void feature_sets_and_samples(void **state)
+{
+    (void)state;
+    const float f[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const double s[4] = {0.1, 0.2, 0.3, 0.4};
+    float g[256];
+    double x, y, z;
+    REFUSES(mdldm_frechet_distance(ctx, NULL, 4, f, 4, 2, &x));
+    REFUSES(mdldm_frechet_distance(ctx, f, 4, NULL, 4, 2, &x));
+    REFUSES(mdldm_frechet_distance(ctx, f, 4, f, 4, 2, NULL));
+    REFUSES(mdldm_frechet_distance(ctx, f, INT64_MAX, f, 4, 2, &x));
+    REFUSES(mdldm_frechet_distance(ctx, f, 4, f, 4, INT64_MAX, &x));
+    REFUSES(mdldm_kernel_distance(ctx, NULL, 4, f, 4, 2, 2, 0, 0, &x, &y));
+    REFUSES(mdldm_kernel_distance(ctx, f, 4, NULL, 4, 2, 2, 0, 0, &x, &y));
+    REFUSES(mdldm_kernel_distance(ctx, f, 4, f, 4, 2, 2, 0, 0, NULL, &y));
+    REFUSES(mdldm_precision_recall(ctx, NULL, 4, f, 4, 2, 1, &x, &x, &x, &x));
+    REFUSES(mdldm_precision_recall(ctx, f, 4, NULL, 4, 2, 1, &x, &x, &x, &x));
+    REFUSES(mdldm_precision_recall(ctx, f, 4, f, 4, 2, 1, NULL, NULL, NULL, NULL));
+    REFUSES(mdldm_nearest_distances(ctx, NULL, 1, f, 4, 2, &x, NULL, 1));
+    REFUSES(mdldm_nearest_distances(ctx, f, 1, NULL, 4, 2, &x, NULL, 1));
+    REFUSES(mdldm_nearest_distances(ctx, f, 1, f, 4, 2, NULL, NULL, 1));
+    REFUSES(mdldm_near_copies(ctx, NULL, 4, f, 4, f, 4, 2, 0.5, &x, &y));
+    REFUSES(mdldm_near_copies(ctx, f, 4, NULL, 4, f, 4, 2, 0.5, &x, &y));
+    REFUSES(mdldm_near_copies(ctx, f, 4, f, 4, NULL, 4, 2, 0.5, &x, &y));
+    REFUSES(mdldm_near_copies(ctx, f, 4, f, 4, f, 4, 2, 0.5, NULL, NULL));
+    REFUSES(mdldm_standardize(ctx, NULL, 4, f, 4, 2, g, 8));
+    REFUSES(mdldm_standardize(ctx, f, 4, NULL, 4, 2, g, 8));
+    REFUSES(mdldm_standardize(ctx, f, 4, f, 4, 2, NULL, 8));
+    REFUSES(mdldm_spectrogram_features(ctx, NULL, 1, 1, 2, 2, g, 256));
+    REFUSES(mdldm_spectrogram_features(ctx, f, 1, 1, 2, 2, NULL, 256));
+    REFUSES(mdldm_spectrogram_features(ctx, f, INT64_MAX, 1, 2, 2, g, 256));
+    REFUSES(mdldm_wasserstein_distance(ctx, NULL, 4, s, 4, &x));
+    REFUSES(mdldm_wasserstein_distance(ctx, s, 4, NULL, 4, &x));
+    REFUSES(mdldm_wasserstein_distance(ctx, s, 4, s, 4, NULL));
+    REFUSES(mdldm_two_sample_test(ctx, MDLDM_TEST_KOLMOGOROV_SMIRNOV, NULL, 4, s, 4, 9, 0, &x, &y));
+    REFUSES(mdldm_two_sample_test(ctx, MDLDM_TEST_WASSERSTEIN, s, 4, NULL, 4, 9, 0, &x, &y));
+    REFUSES(mdldm_two_sample_test(ctx, MDLDM_TEST_WASSERSTEIN, s, 4, s, 4, 9, 0, NULL, NULL));
+    REFUSES(mdldm_adjust_p_values(ctx, MDLDM_CORRECTION_HOLM, NULL, 4, &x, 4));
+    REFUSES(mdldm_adjust_p_values(ctx, MDLDM_CORRECTION_HOLM, s, 4, NULL, 4));
+    REFUSES(mdldm_mean_interval(ctx, MDLDM_INTERVAL_T, NULL, 4, NULL, 4, 0.9, 0, 0, &x, &y, &z));
+    REFUSES(mdldm_mean_interval(ctx, MDLDM_INTERVAL_T, s, 4, NULL, 4, 0.9, 0, 0, &x, NULL, &z));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -340,6 +383,7 @@ int main(void)
         cmocka_unit_test(radar_samples),
         cmocka_unit_test(gait_measures),
         cmocka_unit_test(trainers),
+        cmocka_unit_test(feature_sets_and_samples),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -44,3 +44,19 @@ class OptionScope(enum.IntFlag):
 class Stage(enum.IntEnum):
     AUTOENCODER = 1
     DIFFUSION = 2
+
+
+class Test(enum.IntEnum):
+    KOLMOGOROV_SMIRNOV = 0
+    WASSERSTEIN = 1
+
+
+class Correction(enum.IntEnum):
+    HOLM = 0
+    BENJAMINI_HOCHBERG = 1
+
+
+class Interval(enum.IntEnum):
+    T = 0
+    PERCENTILE = 1
+    BCA = 2

@@ -13,7 +13,8 @@ LOG = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32, ctypes.c_char_p)
 PROGRESS = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64)
 
 _TYPES: Dict[str, Any] = {
-    "void": None, "status": ctypes.c_int, "i32": ctypes.c_int32, "i64": ctypes.c_int64, "f32": ctypes.c_float,
+    "void": None, "status": ctypes.c_int, "i32": ctypes.c_int32, "i64": ctypes.c_int64, "u64": ctypes.c_uint64,
+    "f32": ctypes.c_float,
     "f64": ctypes.c_double, "size": ctypes.c_size_t, "text": ctypes.c_char_p, "handle": ctypes.c_void_p,
     "array": ctypes.c_void_p, "out": ctypes.POINTER(ctypes.c_void_p), "i64*": ctypes.POINTER(ctypes.c_int64),
     "f64*": ctypes.POINTER(ctypes.c_double), "text*": ctypes.POINTER(ctypes.c_char_p), "resize": RESIZE,
@@ -143,6 +144,18 @@ text gait_measure_help i32
 status gait_measure handle array i64 i64 i64 handle array size array size
 status gait_measure_pixels handle array i64 i64 i64 i64 handle array size array size
 status gait_measure_dataset handle handle handle array size
+status frechet_distance handle array i64 array i64 i64 f64*
+status kernel_distance handle array i64 array i64 i64 i64 i64 u64 f64* f64*
+status precision_recall handle array i64 array i64 i64 i64 f64* f64* f64* f64*
+status nearest_distances handle array i64 array i64 i64 array array size
+status near_copies handle array i64 array i64 array i64 i64 f64 f64* f64*
+status standardize handle array i64 array i64 i64 array size
+i64 spectrogram_feature_count i64
+status spectrogram_features handle array i64 i64 i64 i64 array size
+status wasserstein_distance handle array i64 array i64 f64*
+status two_sample_test handle i32 array i64 array i64 i64 u64 f64* f64*
+status adjust_p_values handle i32 array i64 array size
+status mean_interval handle i32 array i64 array i64 f64 i64 u64 f64* f64* f64*
 """
 
 #: name without "mdldm_" -> (result, [arguments])

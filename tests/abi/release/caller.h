@@ -36,5 +36,6 @@ void caller_inference(caller *c);
 void caller_sampler(caller *c);
 void caller_training(caller *c);
 void caller_gait(caller *c);
+void caller_evaluation(caller *c);
 
 #endif

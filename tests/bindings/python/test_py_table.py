@@ -30,9 +30,10 @@ class Table(unittest.TestCase):
         """Result and each argument, by the kind of its C type."""
         kinds = {"const char *": {"text"}, "int32_t": {"i32"}, "int64_t": {"i64"}, "float": {"f32"},
                  "double": {"f64"}, "size_t": {"size"}, "mdldm_status": {"status", "i32"}, "void": {"void"},
-                 "mdldm_stage": {"i32"}, "void *": {"array"}, "mdldm_resize_fn": {"resize"},
+                 "uint64_t": {"u64"}, "mdldm_stage": {"i32"}, "mdldm_test": {"i32"}, "mdldm_correction": {"i32"},
+                 "mdldm_interval": {"i32"}, "void *": {"array"}, "mdldm_resize_fn": {"resize"},
                  "mdldm_log_fn": {"log"}, "mdldm_progress_fn": {"progress"}, "const char **": {"text*"},
-                 "int64_t *": {"i64*"}, "double *": {"f64*", "array"}, "const int64_t *": {"array"}}
+                 "int64_t *": {"i64*", "array"}, "double *": {"f64*", "array"}, "const int64_t *": {"array"}}
         for number in ("float", "uint8_t", "int32_t", "double"):
             kinds[f"const {number} *"] = {"array"}
             kinds.setdefault(f"{number} *", {"array"})
@@ -63,7 +64,9 @@ class Table(unittest.TestCase):
             values.update((name, int(value)) for name, value in re.findall(r"MDLDM_(\w+) = (\d+)", body))
         ours = {}
         for enumeration, prefix in ((_constants.Status, ""), (_constants.OptionType, "OPTION_"),
-                                    (_constants.OptionScope, "SCOPE_"), (_constants.Stage, "STAGE_")):
+                                    (_constants.OptionScope, "SCOPE_"), (_constants.Stage, "STAGE_"),
+                                    (_constants.Test, "TEST_"), (_constants.Correction, "CORRECTION_"),
+                                    (_constants.Interval, "INTERVAL_")):
             ours.update((prefix + name, int(value)) for name, value in enumeration.__members__.items())
         self.assertEqual(ours, values)
 
