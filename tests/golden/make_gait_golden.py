@@ -126,17 +126,17 @@ def measure(db, duration, high, low, step_low, step_high, threshold=0.25, percen
 def cases():
     """name: (db, options of scope gait, what measure takes)."""
     rng = np.random.default_rng(6)
-    plain = walker(rng, 64, 96, 4.2, -38)
-    clipped = np.maximum(walker(rng, 48, 60, 3.3, -45), -40)
-    silent = walker(rng, 50, 70, 3.7, -30)
-    silent[:, 20:27] = -np.inf
-    still = walker(rng, 40, 50, 0.4, -30)
+    plain = walker(rng, 40, 64, 4.2, -38)
+    clipped = np.maximum(walker(rng, 32, 44, 3.3, -45), -40)
+    silent = walker(rng, 34, 50, 3.7, -30)
+    silent[:, 20:25] = -np.inf
+    still = walker(rng, 24, 40, 0.4, -30)
     return {
         "hertz": (plain, {"picture_duration": 2.5, "doppler_high": 900, "doppler_low": -300}, (2.5, 900, -300, 1.2, 3.5)),
-        "pictures": (clipped, {"zero_doppler": 0.75}, (1.0, 36, -12, 2, 10)),
+        "pictures": (clipped, {"zero_doppler": 0.75}, (1.0, 24, -8, 2, 10)),
         "gap": (silent, {"picture_duration": 2, "step_low": 1, "step_high": 4, "envelope_percentile": 0.95,
-                         "torso_width": 0.1}, (2.0, 25, -25, 1, 4, 0.25, 0.95, 0.1)),
-        "no_step": (still, {"step_threshold": 0.6}, (1.0, 20, -20, 2, 10, 0.6)),
+                         "torso_width": 0.1}, (2.0, 17, -17, 1, 4, 0.25, 0.95, 0.1)),
+        "no_step": (still, {"step_threshold": 0.6}, (1.0, 12, -12, 2, 10, 0.6)),
     }
 
 
