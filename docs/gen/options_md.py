@@ -12,7 +12,8 @@ TYPES = ("int", "double", "string", "flag")
 # An option stands once, under the first heading whose scope it has; scopes not named here come last.
 HEADINGS = {"DATASET": "Data", "MODEL": "New models", "TRAIN": "Training, both stages",
             "VQ": "Stage 1: the autoencoder", "DIFFUSION": "Stage 2: diffusion", "SAMPLE": "Sampling",
-            "QUANTIZE": "Quantising", "SPECTROGRAM": "Spectrograms", "GAIT": "Gait measures"}
+            "QUANTIZE": "Quantising", "SPECTROGRAM": "Spectrograms", "GAIT": "Gait measures",
+            "LATENTS": "Latent report"}
 
 
 def read_scopes(header):

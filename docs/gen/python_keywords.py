@@ -6,7 +6,8 @@ from mdldm.options import in_scopes
 
 CALLS = {"ModelKeywords": ("model",), "DatasetKeywords": ("dataset",), "SampleKeywords": ("sample",),
          "TrainKeywords": ("train", "vq", "diffusion"), "QuantizeKeywords": ("quantize",),
-         "SpectrogramKeywords": ("spectrogram",), "GaitKeywords": ("gait",)}
+         "SpectrogramKeywords": ("spectrogram",), "GaitKeywords": ("gait",),
+         "LatentsKeywords": ("latents",)}
 TYPES = {int: "SupportsIndex", float: "SupportsFloat", bool: "bool", str: "Text"}
 
 print('''# SPDX-License-Identifier: MIT

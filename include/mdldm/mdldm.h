@@ -162,7 +162,8 @@ typedef enum mdldm_option_scope {
     MDLDM_SCOPE_SAMPLE = 32,  /* mdldm_sampler_create, mdldm_generate */
     MDLDM_SCOPE_QUANTIZE = 64, /* mdldm_model_quantize */
     MDLDM_SCOPE_SPECTROGRAM = 128, /* mdldm_spectrogram */
-    MDLDM_SCOPE_GAIT = 256 /* mdldm_gait_measure, mdldm_gait_measure_pixels, mdldm_gait_measure_dataset */
+    MDLDM_SCOPE_GAIT = 256, /* mdldm_gait_measure, mdldm_gait_measure_pixels, mdldm_gait_measure_dataset */
+    MDLDM_SCOPE_LATENTS = 1024 /* mdldm_latent_report */
 } mdldm_option_scope;
 
 MDLDM_API mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out);
@@ -650,6 +651,34 @@ typedef enum mdldm_interval {
 MDLDM_API mdldm_status mdldm_mean_interval(mdldm_context *ctx, mdldm_interval interval, const double *a, int64_t na,
                                            const double *b, int64_t nb, double confidence, int64_t resamples,
                                            uint64_t seed, double *estimate, double *low, double *high);
+
+/* ---------------------------------------------------------------------------------------------
+ * Reports: what a measuring call found
+ *
+ * A tree of numbers, texts and arrays. A path names a place in it, by names and by numbers from 0 on in arrays, with dots
+ * between: "channels.0.kurtosis". Any thread; texts live as long as the report.
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct mdldm_report mdldm_report;
+
+MDLDM_API void mdldm_report_free(mdldm_report *r);
+/* The number at path; NaN: none is there, or what was measured has no value. Since 0.2. */
+MDLDM_API double mdldm_report_value(const mdldm_report *r, const char *path);
+/* The text at path, NULL: none is there. Since 0.2. */
+MDLDM_API const char *mdldm_report_text(const mdldm_report *r, const char *path);
+/* Entries of the array or object at path, "" the whole; 0: none is there. Since 0.2. */
+MDLDM_API int64_t mdldm_report_length(const mdldm_report *r, const char *path);
+/* All of it as JSON. Numbers without a value are null. Since 0.2. */
+MDLDM_API const char *mdldm_report_json(const mdldm_report *r);
+
+/* Before stage 2: can a diffusion model learn the latents that this autoencoder makes of these images? Scale, moments,
+ * correlations and spectrum of the latents, the error of the best linear denoiser, a linear probe, the decoder between
+ * neighbouring latents, the codebook's use; and sentences in "warnings", each with the option to change. docs/LATENT_REPORT.md has
+ * every name, and what is good and bad. Options of scope LATENTS; images are read as mdldm_dataset_read gives them.
+ * Errors: INVALID_ARGUMENT (a NULL, less than 2 images, sizes or channels that do not fit), UNSUPPORTED (no autoencoder), and
+ * those of mdldm_encode, mdldm_decode and mdldm_dataset_read. Progress stage: "measure". Since 0.2. */
+MDLDM_API mdldm_status mdldm_latent_report(mdldm_context *ctx, const mdldm_model *m, const mdldm_dataset *d,
+                                           const mdldm_options *options, mdldm_report **out);
 
 #ifdef __cplusplus
 }

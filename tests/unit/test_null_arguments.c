@@ -273,6 +273,19 @@ static void radar_samples(void **state)
     REFUSES(mdldm_pixels_to_db(ctx, f, 4, NAN, 0, f, 12));
 }
 
+static void reports(void **state)
+{
+    (void)state;
+    mdldm_report *r;
+    REFUSES(mdldm_latent_report(ctx, NULL, NULL, NULL, &r));
+    REFUSES(mdldm_latent_report(ctx, NULL, NULL, NULL, NULL));
+    mdldm_report_free(NULL);
+    assert_true(isnan(mdldm_report_value(NULL, "images")));
+    assert_null(mdldm_report_text(NULL, NULL));
+    assert_null(mdldm_report_json(NULL));
+    assert_int_equal(mdldm_report_length(NULL, NULL), 0);
+}
+
 static void gait_measures(void **state)
 {
     (void)state;
@@ -381,6 +394,7 @@ int main(void)
         cmocka_unit_test(samplers),
         cmocka_unit_test(data_sets_and_images),
         cmocka_unit_test(radar_samples),
+        cmocka_unit_test(reports),
         cmocka_unit_test(gait_measures),
         cmocka_unit_test(trainers),
         cmocka_unit_test(feature_sets_and_samples),

@@ -1,7 +1,7 @@
 function table = options(scope)
 % mdldm.options  The library's options, a struct array: table = mdldm.options()
 % mdldm.options('sample') has those of a scope: model, dataset, train, vq, diffusion, sample, quantize, spectrogram,
-% gait.
+% gait, latents.
 % Without an output it prints them. As names, "num_inference_steps" and "NumInferenceSteps" are the same.
 % SPDX-License-Identifier: MIT
   table = mdldm.internal.call([], 'options');
@@ -10,7 +10,7 @@ function table = options(scope)
     keep = cellfun(@(list) any(strcmp(strsplit(list, ', '), scope)), {table.scopes});
     if ~any(keep)
       error('mdldm:invalid_argument', ['%s is no scope: model, dataset, train, vq, diffusion, sample, ' ...
-                                       'quantize, spectrogram or gait would be right'], scope);
+                                       'quantize, spectrogram, gait or latents would be right'], scope);
     end
     table = table(keep);
   end

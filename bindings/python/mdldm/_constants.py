@@ -39,6 +39,7 @@ class OptionScope(enum.IntFlag):
     QUANTIZE = 64
     SPECTROGRAM = 128
     GAIT = 256
+    LATENTS = 1024
 
 
 class Stage(enum.IntEnum):

@@ -161,3 +161,11 @@ class GaitKeywords(TypedDict, total=False):
     step_threshold: Optional[SupportsFloat]
     envelope_percentile: Optional[SupportsFloat]
     torso_width: Optional[SupportsFloat]
+
+
+class LatentsKeywords(TypedDict, total=False):
+    """Options of scope latents."""
+
+    latent_images: Optional[SupportsIndex]
+    latent_pairs: Optional[SupportsIndex]
+    latent_steps: Optional[SupportsIndex]

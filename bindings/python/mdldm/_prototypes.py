@@ -156,6 +156,12 @@ status wasserstein_distance handle array i64 array i64 f64*
 status two_sample_test handle i32 array i64 array i64 i64 u64 f64* f64*
 status adjust_p_values handle i32 array i64 array size
 status mean_interval handle i32 array i64 array i64 f64 i64 u64 f64* f64* f64*
+void report_free handle
+f64 report_value handle text
+text report_text handle text
+i64 report_length handle text
+text report_json handle
+status latent_report handle handle handle handle out
 """
 
 #: name without "mdldm_" -> (result, [arguments])

@@ -162,6 +162,7 @@ int main(int argc, char **argv)
     caller_training(&c);
     caller_gait(&c);
     caller_evaluation(&c);
+    caller_latents(&c);
     caller_say("mdldm_context_set_log", "%s", log_lines > 0 ? "lines came" : "NOTHING CAME");
     caller_say("mdldm_context_set_progress", "%s", progress_calls > 0 ? "calls came" : "NOTHING CAME");
     mdldm_dataset_free(c.data);

@@ -37,5 +37,6 @@ void caller_sampler(caller *c);
 void caller_training(caller *c);
 void caller_gait(caller *c);
 void caller_evaluation(caller *c);
+void caller_latents(caller *c);
 
 #endif
