@@ -6,21 +6,25 @@
 
 #include "common/cli.h"
 #include "common/json_out.h"
+#include "common/latents.h"
 #include "common/paths.h"
 
 static const cli_flag flags[] = {
     { "json", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "JSON on standard output, and nothing else" },
     { "tensors", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "list every tensor with its shape" },
+    { "latents", MDLDM_OPTION_STRING, "", 0, 0, "", "path", "data set: before stage 2, measure the latents that a model's autoencoder makes of its images, and say what is wrong with them" },
     { "resolution", MDLDM_OPTION_INT, "0", 0, 4096, "", "pixels", "side of the images for MACs and memory; 0: the model's own, or the data set's 256" },
 };
 
 static const cli_program program = {
     .name = "mdldm-info",
     .summary = "Prints what a model directory or a data set (folder or .zip) holds: parameters, shapes, "
-               "multiply-accumulates, memory, classes, latent scale. Without PATH: the version and the backends.",
+               "multiply-accumulates, memory, classes, latent scale; with --latents, whether stage 2 can learn a "
+               "model's latents. Without PATH: the version and the backends.",
     .positional = "[PATH]",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
+    .scopes = MDLDM_SCOPE_LATENTS,
 };
 
 static void print_backends(const cli *c, json_out *j)
@@ -184,8 +188,18 @@ static void print_tensors(const mdldm_model *m, const char *component, json_out 
     }
 }
 
-static void model_json(const cli *c, const mdldm_model *m, int64_t side, json_out *j)
+/* What --latents asks for; nothing without it. */
+static int print_latents(const cli *c, const mdldm_model *m, int64_t side, json_out *j)
 {
+    const char *path = cli_text(c, "latents");
+
+    return path[0] != '\0' ? latents_print(c, m, path, side, j) : 0;
+}
+
+static int model_json(const cli *c, const mdldm_model *m, int64_t side, json_out *j)
+{
+    int code = 0;
+
     static const char *const integers[] = { "parameters", "autoencoder_parameters", "unet_parameters", "resolution",
                                             "image_channels", "latent_channels", "latent_factor", "sample_size",
                                             "num_codes", "num_classes", "num_train_timesteps" };
@@ -217,10 +231,12 @@ static void model_json(const cli *c, const mdldm_model *m, int64_t side, json_ou
         print_tensors(m, "unet", j);
         json_close(j, '}');
     }
+    code = print_latents(c, m, side, j);
     json_close(j, '}');
+    return code;
 }
 
-static void model_plain(const cli *c, const mdldm_model *m, const char *path, int64_t side)
+static int model_plain(const cli *c, const mdldm_model *m, const char *path, int64_t side)
 {
     int64_t factor = fact(c, m, "latent_factor"), channels = fact(c, m, "latent_channels");
     double scale = 0.0;
@@ -257,6 +273,7 @@ static void model_plain(const cli *c, const mdldm_model *m, const char *path, in
         print_tensors(m, "autoencoder", NULL);
         print_tensors(m, "unet", NULL);
     }
+    return print_latents(c, m, side, NULL);
 }
 
 static int describe_model(const cli *c, const char *path, json_out *j)
@@ -271,13 +288,9 @@ static int describe_model(const cli *c, const char *path, json_out *j)
     if (side == 0) {
         side = fact(c, m, "resolution");
     }
-    if (j != NULL) {
-        model_json(c, m, side, j);
-    } else {
-        model_plain(c, m, path, side);
-    }
+    int code = j != NULL ? model_json(c, m, side, j) : model_plain(c, m, path, side);
     mdldm_model_free(m);
-    return 0;
+    return code;
 }
 
 static int describe_dataset(const cli *c, const char *path, json_out *j)

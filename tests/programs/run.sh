@@ -188,6 +188,13 @@ model_json() {
     run 0 info "$work/ldm" --json --tensors && is_json "$work/out" && out '"num_classes": 2' && out '"ID_2"' && out 'conv_in.weight'
 }
 check "info --json of a model is JSON and nothing else" model_json
+latents() {
+    run 0 info "$work/ldm" --latents "$work/sim" --latent_images 6 --latent_pairs 1 --quiet && out 'codes used, perplexity' &&
+        run 0 info "$work/ldm" --latents "$work/sim" --latent_images 6 --latent_pairs 1 --json && is_json "$work/out" &&
+        out '"latent_report"' && out '"images": 6' &&
+        run 1 info "$work/ldm" --latents "$work/nothing" && err "nothing"
+}
+check "info --latents measures what stage 2 will learn from" latents
 sampling=(--model_path "$work/ldm" --scheduler ddim --num_inference_steps 3 --threads 1 --quiet)
 generates() {
     run 0 generate "${sampling[@]}" --output_dir "$work/gen" --num_images 3 --batch_size 2 --seed 5 --real_dir "$work/sim" &&
