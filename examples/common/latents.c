@@ -52,8 +52,13 @@ static void print_lines(const mdldm_report *r)
     }
     printf("  spectrum       slope %.2f (white: 0), above a quarter cycle %.0f%% (white: 80%%)\n",
            mdldm_report_value(r, "spectrum.slope"), 100.0 * mdldm_report_value(r, "spectrum.high_share"));
-    printf("  learnable      neighbours explain %.1f%%; linear denoising gains %.1f%%, its error over timesteps:",
-           100.0 * mdldm_report_value(r, "probe.explained"), 100.0 * mdldm_report_value(r, "denoising.gain"));
+    printf("  principal      deviations");
+    for (int64_t k = 0; k < mdldm_report_length(r, "principal"); k++) {
+        printf(" %.3g", at(r, "principal", k, ""));
+    }
+    printf("\n  learnable      neighbours explain %.1f%%; linear denoising gains %.1f%%, leaves %.3f, over timesteps",
+           100.0 * mdldm_report_value(r, "probe.explained"), 100.0 * mdldm_report_value(r, "denoising.gain"),
+           mdldm_report_value(r, "denoising.mean_error"));
     for (int64_t k = 0; k < mdldm_report_length(r, "denoising.error"); k++) {
         printf(" %.2g", at(r, "denoising.error", k, ""));
     }

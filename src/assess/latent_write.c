@@ -10,12 +10,11 @@
 
 /* What each sentence is said at; docs/LATENT_REPORT.md says where these come from. */
 #define SCALE_OFF 0.2          /* standard deviation off 1 */
-#define CHANNEL_DEAD 0.05      /* deviation of a channel over the largest */
+#define DIRECTION_DEAD 0.05    /* deviation of a principal direction over the largest */
 #define TAILS 10.0             /* kurtosis */
-#define ALIKE 0.95             /* correlation of two channels, either sign */
 #define USED_LEAST 0.9         /* share of the codes */
 #define PERPLEXITY_LEAST 0.5   /* over the number of codes */
-#define WHITE 0.03             /* denoising gain below it */
+#define WHITE 0.05             /* denoising gain below it */
 #define PROBE_LEAST 0.05       /* explained variance below it */
 #define PATH_MOST 2.5          /* decoded path over the straight one */
 
@@ -59,7 +58,7 @@ __attribute__((format(printf, 2, 3))) static void warn(writer *w, const char *fo
 
 /* ---- scale and channels ---- */
 
-static void write_scale(writer *w, const mdldm__latent_job *j, const mdldm__latent_moments *moments)
+static double write_scale(writer *w, const mdldm__latent_job *j, const mdldm__latent_moments *moments)
 {
     const int64_t channels = j->set.channels;
     const double stored = (double)j->m->autoencoder->ae.scaling_factor;
@@ -77,14 +76,12 @@ static void write_scale(writer *w, const mdldm__latent_job *j, const mdldm__late
         warn(w, "the latents' standard deviation is %.3g after scaling_factor %.4g; stage 2 wants 1, so a scaling_factor of "
              "%.4g: stage 1 measures it when it ends",
              deviation, stored, stored / deviation);
+    return deviation;
 }
 
-static void warn_channel(writer *w, int64_t k, const mdldm__latent_moments *moments, double largest)
+static void warn_channel(writer *w, int64_t k, const mdldm__latent_moments *moments)
 {
-    if (moments->deviation < CHANNEL_DEAD * largest)
-        warn(w, "channel %lld has %.2g of the largest channel's deviation and carries next to nothing; fewer "
-             "latent_channels would do", (long long)k, moments->deviation / largest);
-    else if (moments->kurtosis > TAILS)
+    if (moments->kurtosis > TAILS)
         warn(w, "channel %lld has a kurtosis of %.3g: rare values far out, which noise of one strength does not cover; "
              "an autoencoder trained longer, or at a lower learning_rate, has fewer", (long long)k, moments->kurtosis);
 }
@@ -96,9 +93,6 @@ static void write_channels(writer *w, const mdldm__latent_job *j, const mdldm__l
     const mdldm__latent_set rest = {j->rest, j->set.n, j->set.channels, j->set.h, j->set.w};
     json_t *list = place(w, w->root, "channels", json_array());
     json_t *matrix = place(w, w->root, "correlation", json_array());
-    double largest = 0.0;
-    for (int64_t k = 0; k < j->set.channels; k++)
-        largest = fmax(largest, moments[k].deviation);
     for (int64_t k = 0; k < j->set.channels; k++) {
         double time[MDLDM__LATENT_LAGS], doppler[MDLDM__LATENT_LAGS];
         json_t *channel = place(w, list, NULL, json_object()), *row = place(w, matrix, NULL, json_array());
@@ -111,36 +105,25 @@ static void write_channels(writer *w, const mdldm__latent_job *j, const mdldm__l
         put(w, channel, "correlation_doppler", mdldm__findings_reals(doppler, MDLDM__LATENT_LAGS));
         put_real(w, channel, "slope", slopes[k]);
         put_real(w, channel, "explained", explained[k]);
-        warn_channel(w, k, &moments[k], largest);
-        for (int64_t i = 0; i < j->set.channels; i++) {
-            const double r = mdldm__latent_correlation(&j->set, k, i);
-            w->failed |= json_array_append_new(row, mdldm__findings_real(r)) != 0;
-            if (i < k && fabs(r) > ALIKE)
-                warn(w, "channels %lld and %lld are nearly the same (correlation %.3f); fewer latent_channels would do",
-                     (long long)i, (long long)k, r);
-        }
+        warn_channel(w, k, &moments[k]);
+        for (int64_t i = 0; i < j->set.channels; i++)
+            w->failed |= json_array_append_new(row, mdldm__findings_real(mdldm__latent_correlation(&j->set, k, i))) != 0;
     }
 }
 
 /* ---- spectrum, denoising, probe ---- */
 
-static mdldm_status write_spectrum(writer *w, const mdldm__latent_job *j, double *slopes)
+static mdldm_status write_spectrum(writer *w, const mdldm__latent_job *j, double *power, double *slopes)
 {
-    mdldm__env *env = &j->ctx->env;
     const mdldm__latent_set rest = {j->rest, j->set.n, j->set.channels, j->set.h, j->set.w};
-    const int64_t cells = rest.h * rest.w, bins = (rest.h < rest.w ? rest.h : rest.w) / 2 + 1;
-    double errors[MDLDM__LATENT_TIMESTEPS] = {0}, white[MDLDM__LATENT_TIMESTEPS] = {0}, high = 0.0, sums[2] = {0};
+    const int64_t bins = (rest.h < rest.w ? rest.h : rest.w) / 2 + 1;
+    double *all = power + rest.h * rest.w, *one = all + bins, high = 0.0;
     int64_t live = 0;
-    double *power = mdldm__calloc(env, (size_t)(cells + 2 * bins), sizeof *power);
-    if (power == NULL)
-        return mdldm__oom(env, "latent spectrum");
-    double *all = power + cells, *one = all + bins;
-    mdldm_status status = MDLDM_OK;
-    for (int64_t k = 0; status == MDLDM_OK && k < rest.channels; k++) {
-        status = mdldm__latent_power(env, &rest, k, power);
+    for (int64_t k = 0; k < rest.channels; k++) {
+        MDLDM__TRY(mdldm__latent_power(&j->ctx->env, &rest, k, power));
         for (int64_t b = 0; b < bins; b++)
             one[b] = 0.0;
-        const double share = status == MDLDM_OK ? mdldm__latent_radial(power, rest.h, rest.w, one) : NAN;
+        const double share = mdldm__latent_radial(power, rest.h, rest.w, one);
         slopes[k] = mdldm__latent_slope(one, bins);
         if (isnan(share))
             continue;
@@ -148,31 +131,69 @@ static mdldm_status write_spectrum(writer *w, const mdldm__latent_job *j, double
             all[b] += one[b];
         high += share;
         live++;
-        mdldm__latent_denoising(power, cells, errors, white);
     }
-    json_t *spectrum = open_object(w, "spectrum"), *denoising = open_object(w, "denoising");
-    json_t *steps = place(w, denoising, "timesteps", json_array());
     for (int64_t b = 0; b < bins; b++)
         all[b] /= (double)live;
+    json_t *spectrum = open_object(w, "spectrum");
     put(w, spectrum, "power", mdldm__findings_reals(all, bins));
     put_real(w, spectrum, "slope", mdldm__latent_slope(all, bins));
     put_real(w, spectrum, "high_share", high / (double)live);
+    return MDLDM_OK;
+}
+
+static void write_principal(writer *w, const double *variances, int64_t channels)
+{
+    json_t *list = place(w, w->root, "principal", json_array());
+    int64_t dead = 0;
+    for (int64_t k = 0; k < channels; k++) {
+        w->failed |= json_array_append_new(list, mdldm__findings_real(sqrt(variances[k]))) != 0;
+        dead += !(sqrt(variances[k]) >= DIRECTION_DEAD * sqrt(variances[0]));
+    }
+    if (dead > 0)
+        warn(w, "%lld of %lld channels carry next to nothing of their own: the least of the principal deviations is %.2g of "
+             "the largest; %lld latent_channels would do", (long long)dead, (long long)channels,
+             sqrt(variances[channels - 1] / variances[0]), (long long)(channels - dead));
+}
+
+/* What a linear filter gains that knows the mean picture and the spectrum along each principal direction, of latents
+ * scaled to a deviation of 1; of white ones it knows the directions too. Rotates j->rest and j->latents.
+ * room: [channels][channels], [channels], [cells] */
+static mdldm_status write_denoising(writer *w, const mdldm__latent_job *j, double deviation, double *room)
+{
+    mdldm__env *env = &j->ctx->env;
+    const mdldm__latent_set rest = {j->rest, j->set.n, j->set.channels, j->set.h, j->set.w};
+    const int64_t cells = rest.h * rest.w;
+    double errors[MDLDM__LATENT_TIMESTEPS] = {0}, white[MDLDM__LATENT_TIMESTEPS] = {0}, sums[2] = {0};
+    double *directions = room, *variances = room + rest.channels * rest.channels, *power = variances + rest.channels;
+    MDLDM__TRY(mdldm__latent_principal(env, &rest, directions, variances));
+    MDLDM__TRY(mdldm__latent_rotate(env, &rest, directions, j->rest));
+    MDLDM__TRY(mdldm__latent_rotate(env, &j->set, directions, j->latents));
+    for (int64_t k = 0; k < rest.channels; k++) {
+        const double whole = pow(mdldm__latent_moments_of(&j->set, k).deviation / deviation, 2.0);
+        MDLDM__TRY(mdldm__latent_power(env, &rest, k, power));
+        for (int64_t p = 0; p < cells; p++)
+            power[p] /= deviation * deviation;
+        mdldm__latent_denoising(power, cells, errors);
+        mdldm__latent_denoising(&whole, 1, white);
+    }
+    write_principal(w, variances, rest.channels);
+    json_t *denoising = open_object(w, "denoising"), *steps = place(w, denoising, "timesteps", json_array());
     for (int k = 0; k < MDLDM__LATENT_TIMESTEPS; k++) {
         w->failed |= json_array_append_new(steps, json_integer(mdldm__latent_timesteps[k])) != 0;
+        errors[k] /= (double)rest.channels;
+        white[k] /= (double)rest.channels;
         sums[0] += errors[k];
         sums[1] += white[k];
-        errors[k] /= (double)live;
-        white[k] /= (double)live;
     }
     const double gain = 1.0 - sums[0] / sums[1];
     put(w, denoising, "error", mdldm__findings_reals(errors, MDLDM__LATENT_TIMESTEPS));
     put(w, denoising, "white", mdldm__findings_reals(white, MDLDM__LATENT_TIMESTEPS));
+    put_real(w, denoising, "mean_error", sums[0] / MDLDM__LATENT_TIMESTEPS);
     put_real(w, denoising, "gain", gain);
     if (!(gain >= WHITE))
         warn(w, "to a linear filter the latents are nearly white (gain %.3g): stage 2 will find little to learn; fewer "
              "latent_channels, or an autoencoder with less freedom, make smoother ones", gain);
-    mdldm__free(env, power);
-    return status;
+    return MDLDM_OK;
 }
 
 static void write_probe(writer *w, const mdldm__latent_job *j, const mdldm__latent_moments *moments,
@@ -233,22 +254,24 @@ static void write_codebook(writer *w, const mdldm__latent_job *j)
              "smaller num_vq_embeddings bring more of them to life", (long long)used, (long long)j->codes, exp(entropy));
 }
 
+/* room: twice the channels, then what write_spectrum and write_denoising need */
 static mdldm_status write_all(writer *w, mdldm__latent_job *j, double *room)
 {
     const int64_t channels = j->set.channels;
     mdldm__latent_moments moments[64];
-    double *explained = room, *slopes = room + channels;
+    double *explained = room, *slopes = room + channels, *rest_room = slopes + channels;
     const mdldm__latent_set rest = {j->rest, j->set.n, channels, j->set.h, j->set.w};
     put(w, w->root, "images", json_integer(j->images));
     put(w, w->root, "latent", json_pack("[I, I, I]", channels, j->set.h, j->set.w));
     w->warnings = place(w, w->root, "warnings", json_array());
     for (int64_t k = 0; k < channels; k++)
         moments[k] = mdldm__latent_moments_of(&j->set, k);
-    write_scale(w, j, moments);
+    const double deviation = write_scale(w, j, moments);
     MDLDM__TRY(mdldm__latent_probe(&j->ctx->env, &rest, explained));
-    MDLDM__TRY(write_spectrum(w, j, slopes));
+    MDLDM__TRY(write_spectrum(w, j, rest_room, slopes));
     write_channels(w, j, moments, explained, slopes);
     write_probe(w, j, moments, explained);
+    MDLDM__TRY(write_denoising(w, j, deviation, rest_room));
     write_walks(w, &j->walks);
     write_codebook(w, j);
     return w->failed ? mdldm__oom(&j->ctx->env, "latent report") : MDLDM_OK;
@@ -261,7 +284,8 @@ mdldm_status mdldm__latent_report_write(mdldm__latent_job *j, json_t **out)
     if (channels > 64)
         return mdldm__error(env, MDLDM_ERROR_UNSUPPORTED, "the latents have %lld channels: at most 64 are expected",
                             (long long)channels);
-    double *room = mdldm__calloc(env, (size_t)(2 * channels), sizeof *room);
+    const int64_t cells = j->set.h * j->set.w, radii = j->set.h + 2; /* bins of the spectrum, twice */
+    double *room = mdldm__calloc(env, (size_t)(3 * channels + channels * channels + cells + radii), sizeof *room);
     writer w = {.root = json_object()};
     mdldm_status status = room != NULL && w.root != NULL ? write_all(&w, j, room) : mdldm__oom(env, "latent report");
     mdldm__free(env, room);

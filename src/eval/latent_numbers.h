@@ -43,12 +43,17 @@ double mdldm__latent_radial(const double *power, int64_t h, int64_t w, double *r
 /* Slope of log radial over log radius by least squares, radii from 1 on; NaN where fewer than two are above 0. */
 double mdldm__latent_slope(const double *radial, int64_t count);
 
-/* Denoising by the best linear filter. errors[k] += of timestep timesteps[k] of the usual noise process (Ho et al. 2020:
- * 1000 steps, beta from 1e-4 to 0.02) the mean squared error of the noise that Wiener's filter for this power leaves,
- * white[k] += the same for white latents of as much variance. */
+/* The principal directions of the rest's channels, a row each in directions [channels][channels], by falling variance. */
+mdldm_status mdldm__latent_principal(mdldm__env *env, const mdldm__latent_set *rest, double *directions,
+                                     double *variances);
+/* z, of the size of s, to those directions, in place. Independent noise of one strength stays that. */
+mdldm_status mdldm__latent_rotate(mdldm__env *env, const mdldm__latent_set *s, const double *directions, float *z);
+
+/* Denoising by the best linear filter: errors[k] += of timestep mdldm__latent_timesteps[k] of the usual noise process (Ho
+ * et al. 2020: 1000 steps, beta from 1e-4 to 0.02) the mean squared error of the noise that Wiener's filter for this power
+ * leaves. White latents of that variance: frequencies 1. */
 extern const int32_t mdldm__latent_timesteps[MDLDM__LATENT_TIMESTEPS];
-void mdldm__latent_denoising(const double *power, int64_t frequencies, double errors[MDLDM__LATENT_TIMESTEPS],
-                             double white[MDLDM__LATENT_TIMESTEPS]);
+void mdldm__latent_denoising(const double *power, int64_t frequencies, double errors[MDLDM__LATENT_TIMESTEPS]);
 
 /* Ridge regression of a cell of the rest on the 5x5 cells around it but that one, all channels, fitted on four fifths of the
  * images and tested on every fifth. explained[channels]: share of the variance; NaN with fewer than 5 images or sides

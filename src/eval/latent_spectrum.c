@@ -132,18 +132,13 @@ static double signal_share(int32_t timestep)
 /* x_t = sqrt(a) x_0 + sqrt(1 - a) e (their equation 4): of a frequency with power s, Wiener's filter leaves a s / (a s +
  * 1 - a) of e's variance. It is the best estimate there is for Gaussian latents, and grows with s ever more slowly, so that
  * among all spectra of one variance the white one is the worst. */
-void mdldm__latent_denoising(const double *power, int64_t frequencies, double errors[MDLDM__LATENT_TIMESTEPS],
-                             double white[MDLDM__LATENT_TIMESTEPS])
+void mdldm__latent_denoising(const double *power, int64_t frequencies, double errors[MDLDM__LATENT_TIMESTEPS])
 {
-    double mean = 0.0;
-    for (int64_t p = 0; p < frequencies; p++)
-        mean += power[p] / (double)frequencies;
     for (int k = 0; k < MDLDM__LATENT_TIMESTEPS; k++) {
         const double a = signal_share(mdldm__latent_timesteps[k]);
         double sum = 0.0;
         for (int64_t p = 0; p < frequencies; p++)
             sum += a * power[p] / (a * power[p] + 1.0 - a);
         errors[k] += sum / (double)frequencies;
-        white[k] += a * mean / (a * mean + 1.0 - a);
     }
 }

@@ -37,8 +37,8 @@ def radial(power):
 def denoising(power):
     share = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[50:1000:100]
     a, b = share[:, None], 1 - share[:, None]
-    p, mean = power.ravel(), power.mean()
-    return (a * p / (a * p + b)).mean(1), share * mean / (share * mean + 1 - share)
+    p = power.ravel()
+    return (a * p / (a * p + b)).mean(1)
 
 
 def probe(rest):
@@ -77,13 +77,15 @@ def numbers(z):
     power = (np.abs(np.fft.fft2(d)) ** 2).sum(0) / (n - 1) / (h * w)
     rings = [radial(p) for p in power]
     j = np.arange(1, len(rings[0][0]))
-    linear = [denoising(p) for p in power]
+    variances, directions = np.linalg.eigh(np.cov(d.transpose(1, 0, 2, 3).reshape(channels, -1), ddof=0) * n / (n - 1))
+    turned = np.einsum("kc,nkij->ncij", directions, d)
+    linear = [denoising(p) for p in (np.abs(np.fft.fft2(turned)) ** 2).sum(0) / (n - 1) / (h * w)]
     return {
         "moments": np.stack([flat.mean(1), flat.std(1), kurtosis(flat, axis=1), fixed], 1),
         "correlation": np.corrcoef(flat), "auto": auto, "power": power,
         "radial": np.stack([r for r, _ in rings]), "high": np.array([s for _, s in rings]),
         "slope": np.array([np.polyfit(np.log(j), np.log(r[1:]), 1)[0] for r, _ in rings]),
-        "denoising": np.stack([np.stack(pair) for pair in linear]), "probe": probe(rest),
+        "principal": variances[::-1], "denoising": np.stack(linear[::-1]), "probe": probe(rest),
     }
 
 

@@ -98,7 +98,7 @@ static void spectrum(void **state)
         double *power = calloc((size_t)cells, sizeof *power);
         assert_non_null(power);
         for (int64_t k = 0; k < s.channels; k++) {
-            double rings[16] = {0}, both[2 * MDLDM__LATENT_TIMESTEPS] = {0};
+            double rings[16] = {0};
             assert_int_equal(mdldm__latent_power(&g.env, &r, k, power), MDLDM_OK);
             near(CASES[i], "power", power, k * cells, cells, ROUNDING);
             const double high = mdldm__latent_radial(power, s.h, s.w, rings);
@@ -106,8 +106,16 @@ static void spectrum(void **state)
             near(CASES[i], "high", &high, k, 1, ROUNDING);
             const double slope = mdldm__latent_slope(rings, bins);
             near(CASES[i], "slope", &slope, k, 1, ROUNDING);
-            mdldm__latent_denoising(power, cells, both, both + MDLDM__LATENT_TIMESTEPS);
-            near(CASES[i], "denoising", both, 2 * MDLDM__LATENT_TIMESTEPS * k, 2 * MDLDM__LATENT_TIMESTEPS, ROUNDING);
+        }
+        double variances[8], directions[64];
+        assert_int_equal(mdldm__latent_principal(&g.env, &r, directions, variances), MDLDM_OK);
+        assert_int_equal(mdldm__latent_rotate(&g.env, &r, directions, rest), MDLDM_OK);
+        near(CASES[i], "principal", variances, 0, s.channels, ROUNDING);
+        for (int64_t k = 0; k < s.channels; k++) {
+            double errors[MDLDM__LATENT_TIMESTEPS] = {0};
+            assert_int_equal(mdldm__latent_power(&g.env, &r, k, power), MDLDM_OK);
+            mdldm__latent_denoising(power, cells, errors);
+            near(CASES[i], "denoising", errors, MDLDM__LATENT_TIMESTEPS * k, MDLDM__LATENT_TIMESTEPS, ROUNDING);
         }
         free(power);
         free(rest);
