@@ -53,6 +53,15 @@ static mdldm_status check_param(const mdldm_host *host, const mdldm_graph_desc *
         return bad_tensor(host, graph, index, "is a gradient, but the store was not opened for training");
     if (t->role == MDLDM_ROLE_PARAM_GRAD && !p->trainable)
         return bad_tensor(host, graph, index, "is the gradient of a parameter that is not trainable");
+    if (t->role != MDLDM_ROLE_STATE)
+        return MDLDM_OK;
+    if (!(store_flags & MDLDM_STORE_TRAIN))
+        return bad_tensor(host, graph, index, "is state, but the store was not opened for training");
+    if (t->flags & MDLDM_TENSOR_OUTPUT)
+        return bad_tensor(host, graph, index, "is state and cannot be an output");
+    for (int32_t i = 0; i < graph->tensor_count; i++)
+        if (i != index && mdldm__is_stored(graph->tensors[i].role) && graph->tensors[i].param == t->param)
+            return bad_tensor(host, graph, index, "is state, and another tensor names the same parameter");
     return MDLDM_OK;
 }
 
@@ -80,7 +89,8 @@ static mdldm_status check_tensors(const mdldm_host *host, const mdldm_graph_desc
                 return bad_tensor(host, graph, i, "is U8 and can be neither an input nor an output");
             break;
         case MDLDM_ROLE_PARAM:
-        case MDLDM_ROLE_PARAM_GRAD: {
+        case MDLDM_ROLE_PARAM_GRAD:
+        case MDLDM_ROLE_STATE: {
             mdldm_status status = check_param(host, graph, i, params, param_count, store_flags);
             if (status != MDLDM_OK)
                 return status;
@@ -113,12 +123,14 @@ static mdldm_status check_slot(const mdldm_host *host, const mdldm_graph_desc *g
     int output = side[0] == 'o';
     int role_fits = kind == 'p' || kind == 'q' ? t->role == MDLDM_ROLE_PARAM
                     : kind == 'g' ? t->role == MDLDM_ROLE_PARAM_GRAD
+                    : kind == 's' ? t->role == MDLDM_ROLE_STATE
                                   : t->role == MDLDM_ROLE_ACTIVATION ||
                                         (!output && t->role == MDLDM_ROLE_INPUT);
     if (!role_fits)
         return mdldm__graph_bad_op(host, op, "%s slot %d must be %s", side, slot,
                                    kind == 'p' || kind == 'q' ? "a parameter"
                                    : kind == 'g' ? "a parameter gradient"
+                                   : kind == 's' ? "state"
                                    : output      ? "an activation"
                                                  : "an activation or input");
     int is_float = t->dtype == MDLDM_F32 || t->dtype == MDLDM_BF16;

@@ -175,6 +175,38 @@ static mdldm_status vq_shapes(const mdldm__op_view *v)
     }
 }
 
+/* tally [K,2d+2] beside counts or age [K] and sums or codebook [K,d] */
+static mdldm_status tally_shapes(const mdldm__op_view *v, const mdldm_graph_tensor *tally, const mdldm_graph_tensor *sums)
+{
+    const int64_t codes = sums->dims[0], d = sums->dims[1];
+    TRY(expect_attr(v, codes <= INT32_MAX / 2 && d <= INT32_MAX / 4, "codes and their width fit in 31 bits"));
+    TRY(expect(v, "sums", sums, codes, d, 1, 1));
+    return expect(v, "tally", tally, codes, 2 * d + 2, 1, 1);
+}
+
+static mdldm_status vq_collect_shapes(const mdldm__op_view *v)
+{
+    const mdldm_graph_tensor *z = v->in[0], *sums = v->in[4];
+    TRY(codebook_shapes(v, z, sums, v->in[1]));
+    TRY(tally_shapes(v, v->out[0], sums));
+    TRY(expect(v, "place", v->in[2], 1, 1, 1, 6));
+    TRY(expect(v, "counts", v->in[3], sums->dims[0], 1, 1, 1));
+    const mdldm_codebook_attr *a = &v->op->attr.codebook;
+    TRY(expect_attr(v, a->keep >= 0 && a->keep <= 1 && a->take >= 0 && a->take <= 1, "keep and take between 0 and 1"));
+    return expect_attr(v, z->dims[0] * z->dims[1] * z->dims[2] <= INT32_MAX, "vectors fit in 31 bits");
+}
+
+static mdldm_status vq_update_shapes(const mdldm__op_view *v)
+{
+    const mdldm_graph_tensor *const *out = v->out;
+    const int64_t codes = out[2]->dims[0];
+    TRY(tally_shapes(v, v->in[0], out[2]));
+    TRY(expect_like(v, "the codebook", out[0], out[2]));
+    TRY(expect(v, "counts", out[1], codes, 1, 1, 1));
+    TRY(expect(v, "age", out[3], codes, 1, 1, 1));
+    return expect(v, "the report", out[4], 1, 1, 1, 3);
+}
+
 static mdldm_status loss_shapes(const mdldm__op_view *v)
 {
     const mdldm_loss_attr *a = &v->op->attr.loss;
@@ -301,6 +333,10 @@ mdldm_status mdldm__graph_check_shapes(const mdldm__op_view *v)
         return expect_like(v, "y", out[0], in[0]);
     case MDLDM_OP_CONV_Q8:
         return conv_q8_shapes(v);
+    case MDLDM_OP_VQ_COLLECT:
+        return vq_collect_shapes(v);
+    case MDLDM_OP_VQ_UPDATE:
+        return vq_update_shapes(v);
     default: /* MDLDM_OP_DROPOUT: the table of operations lets no other kind through */
         TRY(expect_attr(v, v->op->attr.dropout.p >= 0 && v->op->attr.dropout.p < 1, "0 <= p < 1"));
         TRY(expect(v, "seed", in[1], 1, 1, 1, 2));

@@ -24,6 +24,12 @@ static inline size_t mdldm__dtype_size(int32_t dtype)
     return dtype == MDLDM_BF16 || dtype == MDLDM_F16 ? 2 : 4;
 }
 
+/* A role of tensors that lie in the store, not in a plan's arena. */
+static inline int mdldm__is_stored(int32_t role)
+{
+    return role == MDLDM_ROLE_PARAM || role == MDLDM_ROLE_PARAM_GRAD || role == MDLDM_ROLE_STATE;
+}
+
 static inline int64_t mdldm__elements(const int64_t dims[4])
 {
     return dims[0] * dims[1] * dims[2] * dims[3];

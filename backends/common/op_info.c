@@ -36,6 +36,8 @@ static const mdldm__op_info table[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_CONV_Q8] = {"conv_q8", "uUqpPpi", "l"},
     [MDLDM_OP_CROSS_ENTROPY] = {"cross_entropy", "liF", "f"},
     [MDLDM_OP_CROSS_ENTROPY_BWD] = {"cross_entropy_bwd", "liF", "l"},
+    [MDLDM_OP_VQ_COLLECT] = {"vq_collect", "fiipp", "s"},
+    [MDLDM_OP_VQ_UPDATE] = {"vq_update", "p", "ssssf"},
 };
 
 const mdldm__op_info *mdldm__op_info_of(int32_t kind)

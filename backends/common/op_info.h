@@ -10,13 +10,14 @@
  *   l  activation or input, F32 or BF16
  *   f  activation or input, F32      i  activation or input, I32
  *   u  activation, U8                q  parameter, I8
- *   p  parameter, F32                g  parameter gradient */
+ *   p  parameter, F32                g  parameter gradient
+ *   s  state */
 typedef struct mdldm__op_info {
     const char *name;
     const char *in, *out;
 } mdldm__op_info;
 
-#define MDLDM__OP_LAST MDLDM_OP_CROSS_ENTROPY_BWD
+#define MDLDM__OP_LAST MDLDM_OP_VQ_UPDATE
 
 /* NULL for a kind that does not exist. */
 const mdldm__op_info *mdldm__op_info_of(int32_t kind);

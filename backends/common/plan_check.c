@@ -36,11 +36,18 @@ mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_
         if (tensors[i].role == MDLDM_ROLE_INPUT && !bound[i])
             return mdldm__host_error(host, MDLDM_ERROR_INVALID_ARGUMENT, "input '%s' is not bound",
                                      tensors[i].name);
-        if (tensors[i].role == MDLDM_ROLE_PARAM &&
+        if ((tensors[i].role == MDLDM_ROLE_PARAM || tensors[i].role == MDLDM_ROLE_STATE) &&
             !mdldm__store_host_is_bound(store, tensors[i].param, tensors[i].dtype))
             return mdldm__store_host_no_value(store, tensors[i].param, tensors[i].dtype);
     }
     return MDLDM_OK;
+}
+
+void mdldm__plan_wrote(mdldm__store_host *store, const mdldm_graph_tensor *tensors, int32_t tensor_count)
+{
+    for (int32_t i = 0; i < tensor_count; i++)
+        if (tensors[i].role == MDLDM_ROLE_STATE)
+            store->params[tensors[i].param].version++;
 }
 
 mdldm_status mdldm__plan_cancelled(const mdldm_host *host)

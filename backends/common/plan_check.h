@@ -14,6 +14,9 @@ mdldm_status mdldm__plan_check_ready(const mdldm_host *host, const mdldm__store_
                                      const mdldm_graph_tensor *tensors, int32_t tensor_count,
                                      const mdldm_binding *bindings, int32_t count, uint8_t *bound);
 
+/* The state that a run has written has a new version. */
+void mdldm__plan_wrote(mdldm__store_host *store, const mdldm_graph_tensor *tensors, int32_t tensor_count);
+
 /* The sentences of a run that ends early. */
 mdldm_status mdldm__plan_cancelled(const mdldm_host *host);
 mdldm_status mdldm__plan_not_finite(const mdldm_host *host, const mdldm_graph_op *op);

@@ -94,7 +94,7 @@ static void touch(mdldm_plan *plan, int32_t tensor, int32_t step)
 
 static int is_stored(const mdldm_graph_tensor *t)
 {
-    return t->role == MDLDM_ROLE_PARAM || t->role == MDLDM_ROLE_PARAM_GRAD;
+    return mdldm__is_stored(t->role);
 }
 
 static void set_lifetimes(mdldm_plan *plan)

@@ -109,6 +109,9 @@ mdldm_status mdldm__cpu_lower_conv_q8(mdldm_plan *plan, const mdldm__cpu_node *n
 
 /* ---- cpu_run_ops.c ---- */
 mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind);
+/* ---- cpu_run_codebook.c ---- */
+mdldm_status mdldm__cpu_run_vq_collect(mdldm_plan *plan, mdldm__cpu_step *step);
+mdldm_status mdldm__cpu_run_vq_update(mdldm_plan *plan, mdldm__cpu_step *step);
 /* Bytes of scratch that operation wants. */
 size_t mdldm__cpu_op_scratch(const mdldm_plan *plan, const mdldm_graph_op *op);
 

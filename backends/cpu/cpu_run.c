@@ -11,6 +11,8 @@ static void find_parameters(mdldm_plan *plan)
         const mdldm_graph_tensor *t = &plan->tensors[i];
         if (t->role == MDLDM_ROLE_PARAM_GRAD)
             plan->memory[i] = plan->store->base.params[t->param].grad;
+        if (t->role == MDLDM_ROLE_STATE)
+            plan->memory[i] = plan->store->base.params[t->param].owned_value;
         if (t->role == MDLDM_ROLE_PARAM) /* kernels read parameters only */
             plan->memory[i] = (void *)(uintptr_t)mdldm__store_host_memory(&plan->store->base, t->param,
                                                                           t->dtype, plan->ema);
@@ -90,6 +92,8 @@ static mdldm_status run(void *arg)
         if (status == MDLDM_OK && (job->flags & MDLDM_RUN_CHECK_FINITE))
             status = check_finite(plan, &plan->steps[i]);
     }
+    if (plan->store != NULL)
+        mdldm__plan_wrote(&plan->store->base, plan->tensors, plan->tensor_count);
     for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
         if (plan->tensors[bindings[i].tensor].role != MDLDM_ROLE_INPUT)
             mdldm__layout_export(&bindings[i], &plan->tensors[bindings[i].tensor],

@@ -363,6 +363,8 @@ mdldm__cpu_run_fn mdldm__cpu_runner(int32_t kind)
         [MDLDM_OP_DROPOUT] = run_dropout,
         [MDLDM_OP_CAST] = run_cast,
         [MDLDM_OP_GROUP_NORM_APPLY] = run_group_norm_apply,
+        [MDLDM_OP_VQ_COLLECT] = mdldm__cpu_run_vq_collect,
+        [MDLDM_OP_VQ_UPDATE] = mdldm__cpu_run_vq_update,
     };
     return table[kind];
 }

@@ -25,7 +25,7 @@ static double seconds_to_move(const mdldm_plan *plan, int32_t tensor)
     if (tensor < 0)
         return 0.0;
     const mdldm_graph_tensor *t = &plan->tensors[tensor];
-    int stored = t->role == MDLDM_ROLE_PARAM || t->role == MDLDM_ROLE_PARAM_GRAD;
+    int stored = mdldm__is_stored(t->role);
     return bytes_of(t) / (stored ? MEMORY_BYTES : CACHE_BYTES);
 }
 

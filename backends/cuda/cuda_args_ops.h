@@ -107,6 +107,18 @@ typedef struct mdldm__cuda_vq_args {
     float temperature, weight_sample, weight_mean;
 } mdldm__cuda_vq_args;
 
+/* Vectors z [count,d] with their codes, and a codebook [rows,d] with the averages that it follows. */
+typedef struct mdldm__cuda_codebook_args {
+    const float *z;
+    const int32_t *codes, *place; /* [count]; [6] key, step, first, total */
+    float *tally;                 /* [rows,2d+2]: uses, count, sum[d], drawn[d] */
+    float *codebook, *counts, *sums, *age;
+    float *exp_avg, *exp_avg_sq, *ema; /* [rows,d], of a codebook that learns by gradients; NULL: none */
+    float *report;                     /* [3] */
+    int32_t count, rows, d, follow;
+    float keep, take, restart_after; /* restart_after 0: never */
+} mdldm__cuda_codebook_args;
+
 typedef struct mdldm__cuda_quantize_args {
     const void *x;
     const float *range;   /* [groups,2] */

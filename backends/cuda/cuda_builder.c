@@ -86,6 +86,23 @@ mdldm__cuda_ref mdldm__cuda_grad(mdldm__cuda_builder *b, int32_t tensor)
     return tensor < 0 ? none() : (mdldm__cuda_ref){.kind = MDLDM__CUDA_GRAD, .index = b->tensors[tensor].param};
 }
 
+mdldm__cuda_ref mdldm__cuda_state(mdldm__cuda_builder *b, int32_t tensor)
+{
+    return tensor < 0 ? none() : (mdldm__cuda_ref){.kind = MDLDM__CUDA_VALUE, .index = b->tensors[tensor].param};
+}
+
+mdldm__cuda_ref mdldm__cuda_learned(mdldm__cuda_builder *b, int32_t tensor, int32_t slot)
+{
+    const int32_t index = b->tensors[tensor].param;
+    const char *address = mdldm__cuda_slot(b->plan->store, index, slot);
+    if (address == NULL || address == mdldm__cuda_slot(b->plan->store, index, MDLDM_SLOT_VALUE))
+        return none();
+    return (mdldm__cuda_ref){.kind = slot == MDLDM_SLOT_EXP_AVG      ? MDLDM__CUDA_EXP_AVG
+                                     : slot == MDLDM_SLOT_EXP_AVG_SQ ? MDLDM__CUDA_EXP_AVG_SQ
+                                                                     : MDLDM__CUDA_EMA,
+                             .index = index};
+}
+
 mdldm__cuda_ref mdldm__cuda_scratch(mdldm__cuda_builder *b, size_t bytes)
 {
     int32_t item = bytes > 0 ? mdldm__cuda_new_item(b, bytes) : -1;
@@ -218,6 +235,7 @@ void mdldm__cuda_check_outputs(mdldm__cuda_builder *b)
         b->plan->launches[b->plan->launch_count - 1].checks = 1;
         mdldm__cuda_reads(b, offsetof(struct mdldm__cuda_args_finite, x),
                           b->tensors[tensor].role == MDLDM_ROLE_PARAM_GRAD ? mdldm__cuda_grad(b, tensor)
+                          : b->tensors[tensor].role == MDLDM_ROLE_STATE    ? mdldm__cuda_state(b, tensor)
                                                                            : mdldm__cuda_tensor(b, tensor));
         mdldm__cuda_writes(b, offsetof(struct mdldm__cuda_args_finite, flag),
                            (mdldm__cuda_ref){.kind = MDLDM__CUDA_SCRATCH,
@@ -247,7 +265,7 @@ void mdldm__cuda_set_lifetimes(mdldm_plan *plan)
     for (int32_t i = 0; i < plan->tensor_count; i++) {
         const int input = plan->tensors[i].role == MDLDM_ROLE_INPUT;
         const int output = (plan->tensors[i].flags & MDLDM_TENSOR_OUTPUT) != 0;
-        const int stored = plan->tensors[i].role == MDLDM_ROLE_PARAM || plan->tensors[i].role == MDLDM_ROLE_PARAM_GRAD;
+        const int stored = mdldm__is_stored(plan->tensors[i].role);
         if (input && !stored)
             touch(plan, i, -1);
         if (output && !stored)

@@ -18,6 +18,8 @@ typedef enum mdldm__cuda_ref_kind {
     MDLDM__CUDA_VALUE,   /* in the store. index: parameter */
     MDLDM__CUDA_EMA,
     MDLDM__CUDA_GRAD,
+    MDLDM__CUDA_EXP_AVG,
+    MDLDM__CUDA_EXP_AVG_SQ,
     MDLDM__CUDA_WEIGHTS  /* in the store. index: entry of the plan's list of packed weights */
 } mdldm__cuda_ref_kind;
 
@@ -48,6 +50,10 @@ mdldm__cuda_ref mdldm__cuda_tensor(mdldm__cuda_builder *b, int32_t tensor);
 mdldm__cuda_ref mdldm__cuda_param(mdldm__cuda_builder *b, int32_t tensor);
 /* A parameter's canonical gradient, float: ADD to it. */
 mdldm__cuda_ref mdldm__cuda_grad(mdldm__cuda_builder *b, int32_t tensor);
+/* The canonical values of state, which launches write. */
+mdldm__cuda_ref mdldm__cuda_state(mdldm__cuda_builder *b, int32_t tensor);
+/* Moments or average of the parameter that tensor names; NONE where it has none of its own. slot: an mdldm_slot. */
+mdldm__cuda_ref mdldm__cuda_learned(mdldm__cuda_builder *b, int32_t tensor, int32_t slot);
 /* Memory of the arena, aligned to 256 bytes, that lives from the first launch naming it to the last. */
 mdldm__cuda_ref mdldm__cuda_scratch(mdldm__cuda_builder *b, size_t bytes);
 /* A parameter's weights in a kernel's own form, aligned to 256 bytes, shared by all plans of the store that

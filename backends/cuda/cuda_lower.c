@@ -30,6 +30,8 @@ static mdldm__cuda_lower_fn function_of(int32_t kind)
     case MDLDM_OP_VQ_BWD: return mdldm__cuda_lower_vq_bwd;
     case MDLDM_OP_VQ_ENTROPY: return mdldm__cuda_lower_vq_entropy;
     case MDLDM_OP_VQ_ENTROPY_BWD: return mdldm__cuda_lower_vq_entropy_bwd;
+    case MDLDM_OP_VQ_COLLECT: return mdldm__cuda_lower_vq_collect;
+    case MDLDM_OP_VQ_UPDATE: return mdldm__cuda_lower_vq_update;
     case MDLDM_OP_LOSS: return mdldm__cuda_lower_loss;
     case MDLDM_OP_LOSS_BWD: return mdldm__cuda_lower_loss_bwd;
     case MDLDM_OP_CROSS_ENTROPY: return mdldm__cuda_lower_cross_entropy;

@@ -47,6 +47,9 @@ MDLDM__CUDA_LOWER(vq);
 MDLDM__CUDA_LOWER(vq_bwd);
 MDLDM__CUDA_LOWER(vq_entropy);
 MDLDM__CUDA_LOWER(vq_entropy_bwd);
+/* ---- cuda_lower_codebook.c ---- */
+MDLDM__CUDA_LOWER(vq_collect);
+MDLDM__CUDA_LOWER(vq_update);
 /* ---- cuda_lower_q8.c ---- */
 MDLDM__CUDA_LOWER(quantize);
 MDLDM__CUDA_LOWER(conv_q8);

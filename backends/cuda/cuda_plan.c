@@ -78,7 +78,7 @@ static void add_items(mdldm__cuda_builder *b)
     mdldm_plan *plan = b->plan;
     for (int32_t i = 0; i < plan->tensor_count; i++) {
         const mdldm_graph_tensor *t = &plan->tensors[i];
-        const int stored = t->role == MDLDM_ROLE_PARAM || t->role == MDLDM_ROLE_PARAM_GRAD;
+        const int stored = mdldm__is_stored(t->role);
         mdldm__cuda_new_item(b, stored ? 0 : (size_t)mdldm__elements(t->dims) * mdldm__dtype_size(t->dtype));
     }
     plan->flag_item = mdldm__cuda_new_item(b, (size_t)plan->op_count * sizeof(int32_t));

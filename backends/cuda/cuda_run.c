@@ -23,6 +23,12 @@ static void *address_of(const mdldm_plan *plan, const mdldm__cuda_ref *ref)
     case MDLDM__CUDA_GRAD:
         base = mdldm__cuda_slot(plan->store, ref->index, MDLDM_SLOT_GRAD);
         break;
+    case MDLDM__CUDA_EXP_AVG:
+        base = mdldm__cuda_slot(plan->store, ref->index, MDLDM_SLOT_EXP_AVG);
+        break;
+    case MDLDM__CUDA_EXP_AVG_SQ:
+        base = mdldm__cuda_slot(plan->store, ref->index, MDLDM_SLOT_EXP_AVG_SQ);
+        break;
     case MDLDM__CUDA_WEIGHTS:
         base = plan->packed[ref->index]->memory;
         break;
@@ -253,6 +259,8 @@ mdldm_status mdldm__cuda_plan_run(mdldm_plan *plan, const mdldm_binding *binding
         return status;
     memset(plan->bound, 0, (size_t)plan->tensor_count);
     status = send(plan, bindings, count, flags);
+    if (plan->store != NULL)
+        mdldm__plan_wrote(&plan->store->base, plan->tensors, plan->tensor_count);
     if (status == MDLDM_OK)
         status = hand_over(plan, bindings, count);
     if (status != MDLDM_OK)

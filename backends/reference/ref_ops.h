@@ -24,6 +24,7 @@ typedef struct mdldm__ref_call {
     const mdldm_graph_op *op;
     mdldm__ref_operand in[MDLDM_OP_INPUTS], out[MDLDM_OP_OUTPUTS];
     void *scratch; /* of the size the kernel asked for */
+    const struct mdldm__host_param *state; /* the store's entry of out[0], where that is state */
 } mdldm__ref_call;
 
 typedef struct mdldm__ref_kernel {
@@ -44,6 +45,8 @@ MDLDM__REF_DECLARE(attention_bwd);
 MDLDM__REF_DECLARE(group_norm_bwd);
 MDLDM__REF_DECLARE(vq_entropy);
 MDLDM__REF_DECLARE(vq_entropy_bwd);
+MDLDM__REF_DECLARE(vq_collect);
+void mdldm__ref_vq_update(const mdldm__ref_call *call);
 void mdldm__ref_group_norm(const mdldm__ref_call *call);
 void mdldm__ref_group_norm_apply(const mdldm__ref_call *call);
 void mdldm__ref_silu(const mdldm__ref_call *call);

@@ -62,6 +62,8 @@ static const mdldm__ref_kernel kernels[MDLDM__OP_LAST + 1] = {
     [MDLDM_OP_GROUP_NORM_APPLY] = {mdldm__ref_group_norm_apply, NULL},
     [MDLDM_OP_QUANTIZE] = {mdldm__ref_quantize, NULL},
     [MDLDM_OP_CONV_Q8] = {mdldm__ref_conv_q8, mdldm__ref_conv_q8_scratch},
+    [MDLDM_OP_VQ_COLLECT] = {mdldm__ref_vq_collect, mdldm__ref_vq_collect_scratch},
+    [MDLDM_OP_VQ_UPDATE] = {mdldm__ref_vq_update, NULL},
 };
 
 /* The tensor in a slot, -1 for slots the operation does not have. */
@@ -149,7 +151,7 @@ static void set_lifetimes(mdldm_plan *plan)
 {
     for (int32_t i = 0; i < plan->tensor_count; i++) {
         const mdldm_graph_tensor *t = &plan->tensors[i];
-        int stored = t->role == MDLDM_ROLE_PARAM || t->role == MDLDM_ROLE_PARAM_GRAD;
+        int stored = mdldm__is_stored(t->role);
         plan->items[i].size = stored ? 0 : (size_t)mdldm__elements(t->dims) * mdldm__dtype_size(t->dtype);
         /* Inputs are filled before operation 0, outputs read after the last. */
         plan->items[i].first = t->role == MDLDM_ROLE_INPUT ? -1 : plan->op_count;
@@ -250,6 +252,8 @@ static void *memory_of(const mdldm_plan *plan, int32_t tensor)
     const mdldm_graph_tensor *t = &plan->tensors[tensor];
     if (t->role == MDLDM_ROLE_PARAM) /* kernels read parameters only */
         return (void *)(uintptr_t)mdldm__store_host_memory(&plan->store->table, t->param, t->dtype, plan->ema);
+    if (t->role == MDLDM_ROLE_STATE)
+        return plan->store->table.params[t->param].owned_value;
     if (t->role == MDLDM_ROLE_PARAM_GRAD)
         return plan->store->table.params[t->param].grad;
     return plan->arena + plan->items[tensor].offset;
@@ -284,6 +288,8 @@ static void run_op(const mdldm_plan *plan, int32_t index)
     for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++)
         if (output_of(op, slot) >= 0)
             call.out[slot] = stage(plan, op->out[slot], &scratch);
+    if (output_of(op, 0) >= 0 && plan->tensors[op->out[0]].role == MDLDM_ROLE_STATE)
+        call.state = &plan->store->table.params[plan->tensors[op->out[0]].param];
     kernels[op->kind].run(&call);
     for (int slot = 0; slot < MDLDM_OP_OUTPUTS; slot++) {
         int32_t tensor = output_of(op, slot);
@@ -343,6 +349,8 @@ mdldm_status mdldm__ref_plan_run(mdldm_plan *plan, const mdldm_binding *bindings
                 return status;
         }
     }
+    if (plan->store != NULL)
+        mdldm__plan_wrote(&plan->store->table, plan->tensors, plan->tensor_count);
     for (int32_t i = 0; i < count; i++)
         if (plan->tensors[bindings[i].tensor].role != MDLDM_ROLE_INPUT)
             mdldm__layout_export(&bindings[i], &plan->tensors[bindings[i].tensor],

@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define MDLDM_BACKEND_ABI 1u
+#define MDLDM_BACKEND_ABI 2u
 #define MDLDM_OP_INPUTS 8
 #define MDLDM_OP_OUTPUTS 5
 #define MDLDM_Q8_TERMS 65535 /* of a CONV_Q8's sum: 255 * 128 of them fit in 31 bits */
@@ -57,7 +57,9 @@ typedef enum mdldm_role {
     MDLDM_ROLE_ACTIVATION = 0,
     MDLDM_ROLE_INPUT = 1,     /* filled by a binding before the run */
     MDLDM_ROLE_PARAM = 2,     /* store value `param`, canonical shape; F32 to the graph, or I8 */
-    MDLDM_ROLE_PARAM_GRAD = 3 /* store gradient `param`; operations ADD to it */
+    MDLDM_ROLE_PARAM_GRAD = 3, /* store gradient `param`; operations ADD to it */
+    MDLDM_ROLE_STATE = 4      /* store value `param` of a store for training, F32; operations write it, and keep what
+                               * they do not write. No other tensor of the graph names that parameter */
 } mdldm_role;
 
 #define MDLDM_TENSOR_OUTPUT 1 /* flag: readable by a binding after the run */
@@ -141,7 +143,23 @@ typedef enum mdldm_op_kind {
      * 1-smoothing more for k = label. A label outside 0..K-1 takes no part: its term is 0. attr cross_entropy */
     MDLDM_OP_CROSS_ENTROPY = 31,
     /* dlogits <- logits, label, weight|-1: attr.grad * weight[n]/(n*h*w) * (softmax(logits) - q) */
-    MDLDM_OP_CROSS_ENTROPY_BWD = 32
+    MDLDM_OP_CROSS_ENTROPY_BWD = 32,
+    /* Gathers what VQ_UPDATE needs of the batches of a step. out: tally[K,2d+2] (STATE), row k: {uses, count, sum[d],
+     * drawn[d]}. in: z[n,h,w,d] F32, codes I32 [n,h,w,1], place I32 [1,1,1,6], counts[K] (PARAM), sums[K,d] (PARAM).
+     * place = {key[2], step[2], first, total}: z's vectors are numbers first, first+1, ... of the step's total. Where
+     * first is 0: uses = 0, count = keep*counts, sum = keep*sums. Then for each vector with code k: uses += 1,
+     * count += take, sum += take*z. drawn = vector number p, if that is here; p below total is the first of
+     * Philox4x32-10's words w, key `key`, counters (0,k,step), (1,k,step), ..., with w*total mod 2^32 >= 2^32 mod total:
+     * p = w*total / 2^32 (Lemire 2019). A code outside 0..K-1 counts for nothing; total < 1: nothing is drawn.
+     * attr codebook. */
+    MDLDM_OP_VQ_COLLECT = 33,
+    /* The codebook behind a step (van den Oord et al. 2017, appendix A.1). out: codebook[K,d], counts[K], sums[K,d],
+     * age[K] (STATE), report F32 [1,1,1,3]. in: tally[K,2d+2] (PARAM). For each code k: counts, sums = tally's; age = 0
+     * where it has uses, else age+1; with attr follow and counts > 1e-5: codebook = sums/counts. A code is dead when
+     * restart_after > 0 and age >= restart_after; then codebook = sums = drawn, counts = 1, age = 0, and in a codebook
+     * that is trainable the row's moments become 0 and its EMA the row. report = {codes with uses, entropy of the uses
+     * in nats, dead codes}. attr codebook. */
+    MDLDM_OP_VQ_UPDATE = 34
 } mdldm_op_kind;
 
 typedef struct mdldm_conv_attr {
@@ -177,6 +195,11 @@ typedef struct mdldm_dropout_attr {
     uint32_t salt;
 } mdldm_dropout_attr;
 
+typedef struct mdldm_codebook_attr {
+    float keep, take;              /* VQ_COLLECT: decay and 1-decay of the averages */
+    int32_t follow, restart_after; /* VQ_UPDATE */
+} mdldm_codebook_attr;
+
 typedef struct mdldm_graph_op {
     int32_t kind;
     int32_t in[MDLDM_OP_INPUTS];
@@ -191,6 +214,7 @@ typedef struct mdldm_graph_op {
         mdldm_loss_attr loss;
         mdldm_cross_entropy_attr cross_entropy;
         mdldm_dropout_attr dropout;
+        mdldm_codebook_attr codebook;
         uint8_t reserved[64];
     } attr;
 } mdldm_graph_op;

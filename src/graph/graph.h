@@ -110,6 +110,18 @@ mdldm__vq_result mdldm__graph_vq(mdldm__graph *g, mdldm__tensor z, mdldm__tensor
                                  float commitment, float codebook_weight);
 mdldm__tensor mdldm__graph_vq_entropy(mdldm__graph *g, mdldm__tensor z, mdldm__tensor codebook,
                                       float temperature, float weight_sample, float weight_mean);
+/* ---- A codebook's update: graph_codebook.c ----
+ * Entry index of the store, float [d0,d1]; role: MDLDM_ROLE_PARAM to read it, MDLDM_ROLE_STATE to write it. The
+ * store may hold more than the graph's table of parameters: entries behind that are never trained. */
+mdldm__tensor mdldm__graph_stored(mdldm__graph *g, const char *name, int32_t role, int32_t index, int64_t d0, int64_t d1);
+void mdldm__graph_vq_collect(mdldm__graph *g, mdldm__tensor z, mdldm__tensor codes, mdldm__tensor place,
+                             mdldm__tensor counts, mdldm__tensor sums, mdldm__tensor tally, float keep, float take);
+typedef struct mdldm__codebook_state {
+    mdldm__tensor codebook, counts, sums, age;
+} mdldm__codebook_state;
+/* Gives the report. */
+mdldm__tensor mdldm__graph_vq_update(mdldm__graph *g, mdldm__tensor tally, const mdldm__codebook_state *state,
+                                     int32_t follow, int32_t restart_after);
 /* grad: the coefficient of this term in the total loss; 0: only reported. */
 mdldm__tensor mdldm__graph_loss(mdldm__graph *g, mdldm__tensor pred, mdldm__tensor target,
                                 mdldm__tensor weight, int32_t kind, float grad);

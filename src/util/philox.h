@@ -26,6 +26,23 @@ static inline void mdldm__philox(const uint32_t counter[4], const uint32_t key[2
     out[3] = c3;
 }
 
+/* Unbiased integer in 0..bound-1, bound >= 1, from the words of counters (0, sub, item), (1, sub, item), ...:
+ * multiply-shift with rejection (Lemire 2019). item: low word, high word. */
+static inline uint32_t mdldm__philox_below(const uint32_t key[2], uint32_t sub, const uint32_t item[2], uint32_t bound)
+{
+    const uint32_t threshold = (0u - bound) % bound;
+    for (uint32_t i = 0;; i++) {
+        const uint32_t counter[4] = {i, sub, item[0], item[1]};
+        uint32_t w[4];
+        mdldm__philox(counter, key, w);
+        for (int lane = 0; lane < 4; lane++) {
+            const uint64_t product = (uint64_t)w[lane] * bound;
+            if ((uint32_t)product >= threshold)
+                return (uint32_t)(product >> 32);
+        }
+    }
+}
+
 /* (0, 1), never 0 or 1 as a double. */
 static inline double mdldm__philox_uniform(uint32_t word)
 {

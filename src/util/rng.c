@@ -5,13 +5,20 @@
 
 #include "util/philox.h"
 
-/* Counter: element block, sub, item low and high; the stream is mixed into the key's high word, so
- * that seeds below 2^24 of different streams can never meet. */
+/* The stream is mixed into the key's high word, so that seeds below 2^24 of different streams can never meet. */
+void mdldm__rng_key(uint64_t seed, mdldm__rng_stream stream, uint32_t key[2])
+{
+    key[0] = (uint32_t)seed;
+    key[1] = (uint32_t)(seed >> 32) ^ ((uint32_t)stream << 24);
+}
+
+/* Counter: element block, sub, item low and high. */
 static void block(uint64_t seed, mdldm__rng_stream stream, uint64_t item, uint32_t sub, uint32_t index,
                   uint32_t out[4])
 {
     const uint32_t counter[4] = {index, sub, (uint32_t)item, (uint32_t)(item >> 32)};
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32) ^ ((uint32_t)stream << 24)};
+    uint32_t key[2];
+    mdldm__rng_key(seed, stream, key);
     mdldm__philox(counter, key, out);
 }
 
@@ -55,15 +62,8 @@ void mdldm__rng_normal(uint64_t seed, mdldm__rng_stream stream, uint64_t item, u
 uint32_t mdldm__rng_below(uint64_t seed, mdldm__rng_stream stream, uint64_t item, uint32_t sub,
                           uint32_t bound)
 {
-    /* Lemire 2019, multiply-shift with rejection. */
-    uint32_t threshold = (0u - bound) % bound;
-    for (uint32_t i = 0;; i++) {
-        uint32_t w[4];
-        block(seed, stream, item, sub, i, w);
-        for (int lane = 0; lane < 4; lane++) {
-            uint64_t product = (uint64_t)w[lane] * bound;
-            if ((uint32_t)product >= threshold)
-                return (uint32_t)(product >> 32);
-        }
-    }
+    uint32_t key[2];
+    const uint32_t at[2] = {(uint32_t)item, (uint32_t)(item >> 32)};
+    mdldm__rng_key(seed, stream, key);
+    return mdldm__philox_below(key, sub, at, bound);
 }

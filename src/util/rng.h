@@ -34,6 +34,8 @@ void mdldm__rng_uniform(uint64_t seed, mdldm__rng_stream stream, uint64_t item, 
                         double *out, size_t count);
 void mdldm__rng_words(uint64_t seed, mdldm__rng_stream stream, uint64_t item, uint32_t sub,
                       uint32_t *out, size_t count);
+/* Philox's key for these: what a backend is told that draws from the same counters itself. */
+void mdldm__rng_key(uint64_t seed, mdldm__rng_stream stream, uint32_t key[2]);
 /* Unbiased integer in 0..bound-1, bound >= 1. */
 uint32_t mdldm__rng_below(uint64_t seed, mdldm__rng_stream stream, uint64_t item, uint32_t sub,
                           uint32_t bound);

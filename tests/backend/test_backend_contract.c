@@ -66,6 +66,10 @@ static void runs_repeat_bit_for_bit(void **state)
             memcpy(first.reads[r].values, s.c.reads[r].values, (size_t)s.c.reads[r].count * sizeof(float));
         if (!s.c.inference)
             op_session_expect_ok(&s, s.backend->store_zero_grad(s.store));
+        for (int r = 0; r < s.c.read_count; r++) /* state goes back to where it was */
+            if (s.c.reads[r].slot == MDLDM_SLOT_VALUE)
+                op_session_expect_ok(&s, s.backend->store_write(s.store, s.c.reads[r].param, MDLDM_SLOT_VALUE,
+                                                                s.c.params.items[s.c.reads[r].param].data));
         op_session_expect_ok(&s, op_session_run(&s, 0));
         for (int r = 0; r < s.c.read_count; r++)
             if (memcmp(first.reads[r].values, s.c.reads[r].values, (size_t)s.c.reads[r].count * 4) != 0)

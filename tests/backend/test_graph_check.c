@@ -65,7 +65,7 @@ static void conv_half(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dtype =
 static void conv_weight_shape(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[0]++; }
 static void conv_param_index(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->param = 99; }
 static void conv_role(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->role = 9; }
-static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = 33; }
+static void conv_kind(op_case *c, mdldm_graph_op *op) { (void)c; op->kind = MDLDM__OP_LAST + 1; }
 static void conv_empty_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = 0; }
 static void conv_huge_tensor(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->dims[1] = INT64_MAX / 2; }
 static void conv_frozen(op_case *c, mdldm_graph_op *op) { c->params.items[input(c, op, 2)->param].trainable = 0; }
@@ -98,6 +98,15 @@ static void entropy_label_type(op_case *c, mdldm_graph_op *op) { input(c, op, 1)
 static void entropy_smoothing(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.cross_entropy.smoothing = 1; }
 static void dropout_p(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.dropout.p = 1; }
 static void dropout_seed(op_case *c, mdldm_graph_op *op) { input(c, op, 1)->dims[3] = 1; }
+
+static void collect_place(op_case *c, mdldm_graph_op *op) { input(c, op, 2)->dims[3] = 5; }
+static void collect_keep(op_case *c, mdldm_graph_op *op) { (void)c; op->attr.codebook.keep = 1.5f; }
+static void collect_sums(op_case *c, mdldm_graph_op *op) { (void)c; op->in[4] = op->in[3]; }
+static void collect_tally(op_case *c, mdldm_graph_op *op) { output(c, op, 0)->role = MDLDM_ROLE_ACTIVATION; }
+static void update_output(op_case *c, mdldm_graph_op *op) { output(c, op, 3)->flags = MDLDM_TENSOR_OUTPUT; }
+static void update_twice(op_case *c, mdldm_graph_op *op) { output(c, op, 3)->param = output(c, op, 1)->param; }
+static void update_report(op_case *c, mdldm_graph_op *op) { output(c, op, 4)->dims[3] = 2; }
+static void update_reads_state(op_case *c, mdldm_graph_op *op) { input(c, op, 0)->role = MDLDM_ROLE_STATE; }
 
 static void q8_range(op_case *c, mdldm_graph_op *op)
 {
@@ -150,7 +159,7 @@ static void mistakes_are_named(void **state)
         {conv, MDLDM_OP_CONV, conv_weight_shape, "its parameter 'conv.weight'"},
         {conv, MDLDM_OP_CONV, conv_param_index, "the store does not have"},
         {conv, MDLDM_OP_CONV, conv_role, "unknown role"},
-        {conv, MDLDM_OP_CONV, conv_kind, "kind 33 is unknown"},
+        {conv, MDLDM_OP_CONV, conv_kind, "kind 35 is unknown"},
         {conv, MDLDM_OP_CONV, conv_empty_tensor, "size below 1"},
         {conv, MDLDM_OP_CONV, conv_huge_tensor, "beyond 2^40"},
         {conv, MDLDM_OP_CONV, conv_frozen, "not trainable"},
@@ -178,6 +187,14 @@ static void mistakes_are_named(void **state)
         {"cross entropy", MDLDM_OP_CROSS_ENTROPY, entropy_smoothing, "0 <= smoothing < 1"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_p, "p < 1"},
         {"dropout", MDLDM_OP_DROPOUT, dropout_seed, "seed has shape"},
+        {"vq collect", MDLDM_OP_VQ_COLLECT, collect_place, "place has shape"},
+        {"vq collect", MDLDM_OP_VQ_COLLECT, collect_keep, "keep and take between 0 and 1"},
+        {"vq collect", MDLDM_OP_VQ_COLLECT, collect_sums, "the codebook has shape"},
+        {"vq collect", MDLDM_OP_VQ_COLLECT, collect_tally, "output slot 0 must be state"},
+        {"vq update", MDLDM_OP_VQ_UPDATE, update_output, "is state and cannot be an output"},
+        {"vq update", MDLDM_OP_VQ_UPDATE, update_twice, "another tensor names the same parameter"},
+        {"vq update", MDLDM_OP_VQ_UPDATE, update_report, "the report has shape"},
+        {"vq update", MDLDM_OP_VQ_UPDATE, update_reads_state, "input slot 0 must be a parameter"},
         {q8, MDLDM_OP_QUANTIZE, q8_range, "the range has shape"},
         {q8, MDLDM_OP_QUANTIZE, q8_group, "group has shape"},
         {q8, MDLDM_OP_QUANTIZE, q8_float_result, "is F32, it must be U8"},
@@ -218,6 +235,10 @@ static void gradients_need_a_training_store(void **state)
     assert_non_null(strstr(h.error, "not opened for training"));
     c.graph.op_count = 0;
     assert_int_equal(check(&h, &c, MDLDM_STORE_TRAIN), MDLDM_ERROR_INVALID_ARGUMENT);
+    op_case_close(&c);
+    op_case_open(&c, op_case_find("vq update", MDLDM_F32));
+    assert_int_equal(check(&h, &c, 0), MDLDM_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(h.error, "is state, but the store was not opened for training"));
     op_case_close(&c);
 }
 
@@ -352,7 +373,8 @@ static void every_operation_has_a_case(void **state)
         op_case_close(&c);
     }
     for (int kind = 1; kind <= MDLDM__OP_LAST; kind++) {
-        int only_f32 = kind >= MDLDM_OP_VQ && kind <= MDLDM_OP_VQ_ENTROPY_BWD;
+        int only_f32 = (kind >= MDLDM_OP_VQ && kind <= MDLDM_OP_VQ_ENTROPY_BWD) || kind == MDLDM_OP_VQ_COLLECT ||
+                       kind == MDLDM_OP_VQ_UPDATE;
         if (seen[0][kind] == 0 || (seen[1][kind] == 0 && !only_f32))
             fail_msg("no case has %s", mdldm__op_name(kind));
     }

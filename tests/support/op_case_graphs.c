@@ -229,6 +229,48 @@ void op_graph_vq(op_case *c, const int *p)
     c->differentiable = 0; /* straight-through estimator */
 }
 
+/* An entry of the store that nothing trains. */
+static mdldm__tensor kept(op_case *c, const char *name, int32_t role, int rank, int64_t d0, int64_t d1, float size)
+{
+    mdldm__tensor t = mdldm__graph_param(&c->graph, name, rank, d0, d1, 1, 1, MDLDM__INIT_NORMAL, size);
+    if (c->graph.status != MDLDM_OK)
+        fail_msg("%s: %s", c->name, c->env.error);
+    c->params.items[c->graph.tensors[t].param].trainable = 0;
+    c->graph.tensors[t].role = role;
+    return t;
+}
+
+void op_graph_vq_collect(op_case *c, const int *p)
+{
+    mdldm__graph *g = &c->graph;
+    const int64_t vectors = (int64_t)p[0] * p[1] * p[2];
+    mdldm__tensor z = feed_of(c, "z", MDLDM_F32, 0, p[0], p[1], p[2], p[3]);
+    mdldm__tensor codes = /* the last is outside the codebook */
+        feed_integers(c, mdldm__graph_input(g, "codes", MDLDM_I32, p[0], p[1], p[2], 1), vectors, p[4] + 1);
+    mdldm__tensor place = feed_integers(c, mdldm__graph_input(g, "place", MDLDM_I32, 1, 1, 1, 6), 6, INT32_MAX);
+    int32_t *words = c->feeds[c->feed_count - 1].integers;
+    words[1] = -words[1];
+    words[4] = p[5];
+    words[5] = p[6];
+    mdldm__tensor counts = kept(c, "counts", MDLDM_ROLE_PARAM, 1, p[4], 1, 1.0f);
+    mdldm__tensor sums = kept(c, "sums", MDLDM_ROLE_PARAM, 2, p[4], p[3], 1.0f);
+    mdldm__tensor tally = kept(c, "tally", MDLDM_ROLE_STATE, 2, p[4], 2 * p[3] + 2, 1.0f);
+    mdldm__graph_vq_collect(g, z, codes, place, counts, sums, tally, 0.99f, 0.01f);
+    c->differentiable = 0;
+}
+
+void op_graph_vq_update(op_case *c, const int *p)
+{
+    const int64_t codes = p[0], d = p[1];
+    mdldm__tensor tally = kept(c, "tally", MDLDM_ROLE_PARAM, 2, codes, 2 * d + 2, 1.0f);
+    const mdldm__codebook_state state = {.codebook = kept(c, "codebook", MDLDM_ROLE_STATE, 2, codes, d, 1.0f),
+                                         .counts = kept(c, "counts", MDLDM_ROLE_STATE, 1, codes, 1, 1.0f),
+                                         .sums = kept(c, "sums", MDLDM_ROLE_STATE, 2, codes, d, 1.0f),
+                                         .age = kept(c, "age", MDLDM_ROLE_STATE, 1, codes, 1, 4.0f)};
+    op_case_output(c, mdldm__graph_vq_update(&c->graph, tally, &state, p[2], p[3]), "report");
+    c->differentiable = 0;
+}
+
 void op_graph_vq_entropy(op_case *c, const int *p)
 {
     mdldm__graph *g = &c->graph;

@@ -25,6 +25,8 @@ void op_graph_avgpool2(op_case *c, const int *p);
 void op_graph_embedding(op_case *c, const int *p);
 void op_graph_vq(op_case *c, const int *p);
 void op_graph_vq_entropy(op_case *c, const int *p);
+void op_graph_vq_collect(op_case *c, const int *p);
+void op_graph_vq_update(op_case *c, const int *p);
 void op_graph_mean_hw(op_case *c, const int *p);
 void op_graph_loss(op_case *c, const int *p);
 void op_graph_cross_entropy(op_case *c, const int *p);

@@ -20,6 +20,8 @@
 #define NORM(...) OP_FAMILY_GROUP_NORM, op_graph_group_norm, {__VA_ARGS__}
 #define ATTENTION(...) OP_FAMILY_ATTENTION, op_graph_attention, {__VA_ARGS__}
 #define VQ(...) OP_FAMILY_VQ, op_graph_vq, {__VA_ARGS__}
+#define COLLECT(...) OP_FAMILY_VQ, op_graph_vq_collect, {__VA_ARGS__}
+#define UPDATE(...) OP_FAMILY_VQ, op_graph_vq_update, {__VA_ARGS__}
 #define ENTROPY(...) OP_FAMILY_VQ, op_graph_vq_entropy, {__VA_ARGS__}
 #define LOSS(...) OP_FAMILY_LOSS, op_graph_loss, {__VA_ARGS__}
 #define CROSS_ENTROPY(...) OP_FAMILY_LOSS, op_graph_cross_entropy, {__VA_ARGS__}
@@ -130,6 +132,17 @@ static const struct {
     /* n, h, w, d, K */
     {"vq entropy", ENTROPY(2, 3, 4, 3, 32), ONLY_F32},
     {"vq entropy, many codes", ENTROPY(1, 3, 3, 4, 515), ONLY_F32},
+    /* n, h, w, d, K, number of the first vector, vectors of the step */
+    {"vq collect", COLLECT(2, 5, 7, 3, 64, 0, 70), ONLY_F32},
+    {"vq collect, a batch of several", COLLECT(1, 6, 7, 4, 33, 42, 200), ONLY_F32},
+    {"vq collect, wide", COLLECT(3, 1, 11, 70, 9, 0, 1000000), ONLY_F32},
+    {"vq collect, one vector, nothing drawn", COLLECT(1, 1, 1, 1, 1, 0, 0), ONLY_F32},
+    {"vq collect, 1030 codes", COLLECT(1, 16, 15, 5, 1030, 0, 240), ONLY_F32},
+    /* K, d, follow, restart_after */
+    {"vq update", UPDATE(64, 3, 0, 3), ONLY_F32},
+    {"vq update, averages", UPDATE(301, 4, 1, 2), ONLY_F32},
+    {"vq update, no restarts", UPDATE(35, 33, 1, 0), ONLY_F32},
+    {"vq update, one code", UPDATE(1, 1, 1, 1), ONLY_F32},
     /* n, h, w, c, kind, weighted */
     {"l2 loss", LOSS(2, 5, 7, 3, MDLDM_LOSS_L2, 0), 0},
     {"l1 loss", LOSS(2, 5, 7, 3, MDLDM_LOSS_L1, 0), 0},
@@ -238,13 +251,14 @@ static void fill_feed(op_case *c, int index)
     mdldm__rng_normal(7, MDLDM__RNG_TRAIN_NOISE, (uint64_t)index, 0, f->values, (size_t)f->count);
 }
 
-static void add_read(op_case *c, mdldm__tensor tensor, int32_t param, const char *kind, const char *name)
+static void add_read(op_case *c, mdldm__tensor tensor, int32_t param, int32_t slot, const char *kind, const char *name)
 {
     assert_true(c->read_count < OP_CASE_READS);
     op_read *r = &c->reads[c->read_count++];
     snprintf(r->name, sizeof r->name, "%s %.80s", kind, name);
     r->tensor = tensor;
     r->param = param;
+    r->slot = slot;
     r->count = 1;
     const int64_t *dims = tensor >= 0 ? c->graph.tensors[tensor].dims : c->params.items[param].dims;
     for (int axis = 0; axis < 4; axis++)
@@ -280,12 +294,17 @@ void op_case_open(op_case *c, int index)
         c->feeds[i].grad = grads[i];
         fill_feed(c, i);
         if (grads[i] >= 0)
-            add_read(c, grads[i], -1, "gradient of input", c->graph.tensors[c->feeds[i].tensor].name);
+            add_read(c, grads[i], -1, -1, "gradient of input", c->graph.tensors[c->feeds[i].tensor].name);
     }
     assert_int_equal(mdldm__params_randomize(&c->params, (uint64_t)entry), MDLDM_OK);
     for (int32_t i = 0; i < c->params.count; i++)
         if (c->params.items[i].trainable && !c->inference)
-            add_read(c, MDLDM__NONE, i, "gradient of", c->params.items[i].name);
+            add_read(c, MDLDM__NONE, i, MDLDM_SLOT_GRAD, "gradient of", c->params.items[i].name);
+    for (int32_t i = 0; i < c->graph.tensor_count; i++) {
+        const mdldm_graph_tensor *t = &c->graph.tensors[i];
+        if (t->role == MDLDM_ROLE_STATE)
+            add_read(c, MDLDM__NONE, t->param, MDLDM_SLOT_VALUE, "state", c->params.items[t->param].name);
+    }
 }
 
 void op_case_close(op_case *c)
@@ -305,7 +324,7 @@ int op_case_output(op_case *c, mdldm__tensor t, const char *name)
     mdldm__graph_output(&c->graph, t);
     if (c->graph.status != MDLDM_OK)
         fail_msg("%s: %s", c->name, c->env.error);
-    add_read(c, t, -1, "output", name);
+    add_read(c, t, -1, -1, "output", name);
     return c->read_count - 1;
 }
 
@@ -349,7 +368,7 @@ static mdldm_status run_plan(op_case *c, const mdldm_backend *backend, mdldm_dev
     backend->plan_close(plan);
     for (int i = 0; i < c->read_count && status == MDLDM_OK; i++)
         if (c->reads[i].tensor < 0)
-            status = backend->store_read(store, c->reads[i].param, MDLDM_SLOT_GRAD, c->reads[i].values);
+            status = backend->store_read(store, c->reads[i].param, c->reads[i].slot, c->reads[i].values);
     return status;
 }
 

@@ -33,8 +33,8 @@ typedef struct op_feed { /* an input of the graph */
 
 typedef struct op_read { /* something to look at after the run */
     char name[96];
-    mdldm__tensor tensor; /* -1: the store's gradient of parameter param */
-    int32_t param;
+    mdldm__tensor tensor; /* -1: slot of the store's parameter param */
+    int32_t param, slot;
     int64_t count;
     float *values; /* NHWC; canonical order for a parameter */
 } op_read;

@@ -49,7 +49,7 @@ mdldm_status op_session_run(op_session *s, int32_t flags)
     MDLDM__TRY(s->backend->plan_run(s->plan, s->bindings, s->binding_count, flags));
     for (int i = 0; i < s->c.read_count; i++)
         if (s->c.reads[i].tensor < 0)
-            MDLDM__TRY(s->backend->store_read(s->store, s->c.reads[i].param, MDLDM_SLOT_GRAD,
+            MDLDM__TRY(s->backend->store_read(s->store, s->c.reads[i].param, s->c.reads[i].slot,
                                               s->c.reads[i].values));
     return MDLDM_OK;
 }

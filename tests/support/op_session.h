@@ -22,7 +22,7 @@ typedef struct op_session {
 mdldm_status op_session_open(op_session *s, const mdldm_backend *backend, int case_index, int32_t threads,
                              int32_t store_flags, int32_t plan_flags, torture *memory);
 void op_session_close(op_session *s);
-/* Runs the plan and reads the store's gradients (when it has any). */
+/* Runs the plan and reads what the case looks at in the store. */
 mdldm_status op_session_run(op_session *s, int32_t flags);
 /* Fails the test with the backend's sentence unless status is OK. */
 void op_session_expect_ok(const op_session *s, mdldm_status status);

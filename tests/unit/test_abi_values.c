@@ -19,7 +19,7 @@ static void entry_name_is_fixed(void **state)
 {
     (void)state;
     assert_string_equal(MDLDM_BACKEND_ENTRY, "mdldm_backend_entry");
-    assert_int_equal(MDLDM_BACKEND_ABI, 1);
+    assert_int_equal(MDLDM_BACKEND_ABI, 2);
 }
 
 int main(void)

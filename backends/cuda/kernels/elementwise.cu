@@ -2,6 +2,7 @@
  * One value per element: SiLU and its derivative, sums, scaling, conversion, dropout. Four neighbours a
  * thread, read and written as one vector where the operation allows. */
 #include "device.cuh"
+#include "philox.cuh"
 #include "vectors.cuh"
 
 #include "../cuda_args_ops.h"
@@ -90,21 +91,7 @@ MDLDM_KERNEL(256) mdldm_cast(MDLDM_PARAM mdldm__cuda_map_args p)
         put_any(p.y, p.to, i, get_any(p.a, p.from, i));
 }
 
-/* ---- Dropout: Philox4x32-10 (Salmon et al. 2011), counter (i/4, salt, 0, 0), key seed ---- */
-DEVICE void philox(uint32_t c[4], uint32_t k0, uint32_t k1)
-{
-    for (int round = 0; round < 10; round++) {
-        const uint64_t a = (uint64_t)0xD2511F53u * c[0], b = (uint64_t)0xCD9E8D57u * c[2];
-        const uint32_t x = (uint32_t)(b >> 32) ^ c[1] ^ k0, z = (uint32_t)(a >> 32) ^ c[3] ^ k1;
-        c[0] = x;
-        c[1] = (uint32_t)b;
-        c[2] = z;
-        c[3] = (uint32_t)a;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-}
-
+/* ---- Dropout: Philox4x32-10, counter (i/4, salt, 0, 0), key seed ---- */
 template <class T> DEVICE void dropout(const mdldm__cuda_dropout_args &p)
 {
     const T *x = (const T *)p.x;

@@ -5,21 +5,6 @@
 
 #include "../cuda_args_ops.h"
 
-/* One bit per lane of the warp. */
-DEVICE uint32_t lanes_where(int condition)
-{
-    uint32_t bits;
-    asm volatile("{.reg .pred p; setp.ne.s32 p, %1, 0; vote.sync.ballot.b32 %0, p, 0xffffffff;}" : "=r"(bits) : "r"(condition));
-    return bits;
-}
-
-DEVICE int32_t lowest_bit(uint32_t bits) /* bits != 0 */
-{
-    int32_t n;
-    asm("{.reg .b32 r; brev.b32 r, %1; clz.b32 %0, r;}" : "=r"(n) : "r"(bits));
-    return n;
-}
-
 #define VECTORS 128 /* threads of a block, a vector each */
 #define TILE 2048   /* floats of the codebook in shared memory at a time */
 
