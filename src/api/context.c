@@ -28,7 +28,7 @@ static void host_log(const mdldm_host *host, int32_t level, const char *text)
 static int32_t host_cancelled(const mdldm_host *host)
 {
     mdldm_context *ctx = host->user;
-    return __atomic_load_n(&ctx->cancel_flag, __ATOMIC_RELAXED) != 0 &&
+    return ctx->committed == 0 && __atomic_load_n(&ctx->cancel_flag, __ATOMIC_RELAXED) != 0 &&
            __atomic_exchange_n(&ctx->cancel_flag, 0, __ATOMIC_ACQ_REL) != 0;
 }
 

@@ -15,6 +15,7 @@ typedef struct mdldm__backend_slot {
 struct mdldm_context {
     mdldm__env env; /* first: a context is its environment */
     int32_t cancel_flag;
+    int32_t committed; /* 1: a backend's call goes on to its end; a request to cancel waits for the next */
     mdldm_host host;
     mdldm__backend_slot *slots; /* best first; filled on first use */
     int32_t slot_count;

@@ -60,62 +60,11 @@ void mdldm__codebook_usage_report(const mdldm__codebook *cb, int64_t *used, doub
     *perplexity = exp(entropy);
 }
 
-int64_t mdldm__codebook_grow_older(mdldm__codebook *cb, int64_t limit)
-{
-    int64_t dead = 0;
-    for (int64_t k = 0; k < cb->size; k++) {
-        cb->age[k] = cb->usage[k] > 0 ? 0 : cb->age[k] < INT32_MAX ? cb->age[k] + 1 : INT32_MAX;
-        dead += limit > 0 && cb->age[k] >= limit;
-    }
-    return dead;
-}
-
 void mdldm__codebook_ema_reset(mdldm__codebook *cb)
 {
     for (int64_t k = 0; k < cb->size; k++)
         cb->counts[k] = 1.0f;
     memcpy(cb->sums, cb->values, (size_t)(cb->size * cb->width) * sizeof *cb->sums);
-}
-
-void mdldm__codebook_ema_update(mdldm__codebook *cb, const float *latents, const int32_t *codes,
-                                int64_t count, double decay)
-{
-    const float keep = (float)decay, take = (float)(1.0 - decay);
-    for (int64_t k = 0; k < cb->size; k++)
-        cb->counts[k] *= keep;
-    for (int64_t i = 0; i < cb->size * cb->width; i++)
-        cb->sums[i] *= keep;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t k = codes[i];
-        cb->counts[k] += take;
-        for (int64_t j = 0; j < cb->width; j++)
-            cb->sums[k * cb->width + j] += take * latents[i * cb->width + j];
-    }
-    /* A code nobody chose for long keeps its place: both averages shrink alike. Below the smallest
-     * useful count the quotient would be noise, so the value simply stays. */
-    for (int64_t k = 0; k < cb->size; k++)
-        if (cb->counts[k] > 1e-5f)
-            for (int64_t j = 0; j < cb->width; j++)
-                cb->values[k * cb->width + j] = cb->sums[k * cb->width + j] / cb->counts[k];
-}
-
-int64_t mdldm__codebook_restart(mdldm__codebook *cb, const float *latents, int64_t count, int64_t limit,
-                                uint64_t seed, uint64_t step, unsigned char *moved)
-{
-    int64_t restarted = 0;
-    for (int64_t k = 0; k < cb->size; k++) {
-        moved[k] = limit > 0 && cb->age[k] >= limit;
-        if (!moved[k])
-            continue;
-        int64_t pick =
-            mdldm__rng_below(seed, MDLDM__RNG_CODEBOOK, step, (uint32_t)k, (uint32_t)count);
-        memcpy(cb->values + k * cb->width, latents + pick * cb->width, (size_t)cb->width * sizeof(float));
-        memcpy(cb->sums + k * cb->width, latents + pick * cb->width, (size_t)cb->width * sizeof(float));
-        cb->counts[k] = 1.0f;
-        cb->age[k] = 0;
-        restarted++;
-    }
-    return restarted;
 }
 
 static float squared_distance(const float *a, const float *b, int64_t width)

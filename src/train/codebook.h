@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Keeping a codebook alive on the host: usage, exponential moving averages (van den Oord, Vinyals and
- * Kavukcuoglu 2017, appendix A.1), restarts of dead codes, k-means start. Codes are rows of width d. */
+ * The host's side of a codebook: its start by k-means, how a set of images uses it, copies of what the store
+ * keeps. Codes are rows of width d. */
 #ifndef MDLDM_TRAIN_CODEBOOK_H
 #define MDLDM_TRAIN_CODEBOOK_H
 
@@ -24,19 +24,8 @@ void mdldm__codebook_usage_clear(mdldm__codebook *cb);
 void mdldm__codebook_usage_add(mdldm__codebook *cb, const int32_t *codes, int64_t count);
 /* From the usage: codes used, and exp(entropy of their frequencies). */
 void mdldm__codebook_usage_report(const mdldm__codebook *cb, int64_t *used, double *perplexity);
-/* Ages by the usage: used codes 0, others one older. Returns how many are older than limit. */
-int64_t mdldm__codebook_grow_older(mdldm__codebook *cb, int64_t limit);
-
 /* Starts the averages so that they reproduce cb->values. */
 void mdldm__codebook_ema_reset(mdldm__codebook *cb);
-/* counts and sums follow the batch (latents [count][width], codes [count]); cb->values = sums/counts. */
-void mdldm__codebook_ema_update(mdldm__codebook *cb, const float *latents, const int32_t *codes,
-                                int64_t count, double decay);
-/* Moves codes older than limit onto random latents of the batch, in cb->values (and the averages).
- * moved[size] gets 1 for each; returns how many. */
-int64_t mdldm__codebook_restart(mdldm__codebook *cb, const float *latents, int64_t count, int64_t limit,
-                                uint64_t seed, uint64_t step, unsigned char *moved);
-
 /* Lloyd's k-means over latents [count][width] from distinct random points, iterations rounds, into
  * cb->values; empty clusters are moved onto the points farthest from their centres. */
 mdldm_status mdldm__codebook_kmeans(mdldm__codebook *cb, const float *latents, int64_t count,

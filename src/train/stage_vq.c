@@ -7,28 +7,25 @@
 
 #include "api/runtime.h"
 #include "eval/image_metrics.h"
-#include "train/codebook.h"
 #include "train/data_fits.h"
 #include "train/latent_scale.h"
-#include "train/trainer.h"
+#include "train/vq_codebook.h"
 #include "util/rng.h"
 
 enum { SSIM_WINDOW = 11 }; /* smaller images have no SSIM */
 
 typedef struct vq_graph {
-    mdldm__tensor pixels, z, codes, reconstruction, l1, l2, vq, entropy, seed;
+    mdldm__tensor pixels, z, codes, reconstruction, l1, l2, vq, entropy, seed, place;
 } vq_graph;
 
 typedef struct vq_state {
-    mdldm__codebook codebook;
-    int32_t codebook_param;
+    mdldm__vq_codebook codebook;
     int64_t resolution, side, width; /* pixels, latent cells per side, latent width */
     vq_graph train, validation;
     float *images;   /* [batch][res][res][channels] */
-    float *latents;  /* [batch][side][side][width] of each micro batch of a step in turn */
-    int32_t *codes;
-    float *rebuilt;  /* validation */
-    unsigned char *moved;
+    float *latents;  /* [batch][side][side][width], for the start */
+    int32_t *codes;  /* validation: [batch][side][side] */
+    float *rebuilt;  /* validation: as images */
 } vq_state;
 
 static int64_t cells(const vq_state *s)
@@ -64,15 +61,18 @@ static void describe(mdldm_trainer *t, vq_state *s, mdldm__graph *g, vq_graph *i
     if (training && o->entropy_weight > 0.0)
         ids->entropy = mdldm__graph_vq_entropy(g, ids->z, book, (float)o->entropy_temperature,
                                                (float)o->entropy_weight, (float)-o->entropy_weight);
-    const mdldm__tensor kept[] = {ids->z, ids->codes, ids->l1, ids->l2, ids->vq, ids->entropy};
+    const mdldm__tensor kept[] = {ids->l1, ids->l2, ids->vq, ids->entropy};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         mdldm__graph_output(g, kept[i]);
+    mdldm__graph_output(g, training ? ids->z : ids->codes); /* for the start; for the report */
     if (!training)
         mdldm__graph_output(g, ids->reconstruction);
+    ids->place = MDLDM__NONE;
     if (training) {
         mdldm__graph_backward(g, NULL, 0, NULL);
         mdldm__graph_recompute(g, t->options.gradient_checkpointing ? MDLDM__KEEP_SEGMENT_INPUTS
                                                                     : MDLDM__KEEP_COSTLY);
+        ids->place = mdldm__vq_codebook_collect(t, &s->codebook, g, ids->z, ids->codes);
     }
     ids->seed = g->dropout_seed;
 }
@@ -81,7 +81,7 @@ static mdldm_status compile(mdldm_trainer *t, vq_state *s, vq_graph *ids, int64_
                             mdldm_plan **plan)
 {
     mdldm__graph g;
-    mdldm__param *book = &t->component->params.items[s->codebook_param];
+    mdldm__param *book = &t->component->params.items[s->codebook.param];
     const int32_t trainable = book->trainable;
     if (t->options.ema_codebook)
         book->trainable = 0; /* moved by its averages, not by gradients */
@@ -115,27 +115,20 @@ static mdldm_status prepare(mdldm_trainer *t)
     s->resolution = resolution;
     s->side = resolution / factor;
     s->width = c->ae.vq_embed_dim;
-    s->codebook_param = mdldm__params_find(&c->params, "quantize.embedding.weight");
-    if (mdldm__codebook_open(&t->env, c->ae.num_vq_embeddings, s->width, &s->codebook) != MDLDM_OK)
-        return mdldm__oom(env, "codebook");
+    MDLDM__TRY(mdldm__vq_codebook_open(t, &s->codebook, t->options.batch * cells(s)));
     const int64_t most = t->options.batch > t->options.eval_batch ? t->options.batch : t->options.eval_batch;
     const size_t pixels = (size_t)(most * resolution * resolution * c->ae.in_channels);
-    const int64_t step = t->options.batch * t->options.accumulation;
-    const size_t places = (size_t)((step > most ? step : most) * cells(s));
     s->images = mdldm__alloc(&t->env, pixels * sizeof *s->images);
     s->rebuilt = mdldm__alloc(&t->env, pixels * sizeof *s->rebuilt);
-    s->latents = mdldm__alloc(&t->env, places * (size_t)s->width * sizeof *s->latents);
-    s->codes = mdldm__alloc(&t->env, places * sizeof *s->codes);
-    s->moved = mdldm__alloc(&t->env, (size_t)s->codebook.size);
-    if (s->images == NULL || s->rebuilt == NULL || s->latents == NULL || s->codes == NULL || s->moved == NULL)
+    s->latents = mdldm__alloc(&t->env, (size_t)(t->options.batch * cells(s) * s->width) * sizeof *s->latents);
+    s->codes = mdldm__alloc(&t->env, (size_t)(t->options.eval_batch * cells(s)) * sizeof *s->codes);
+    if (s->images == NULL || s->rebuilt == NULL || s->latents == NULL || s->codes == NULL)
         return mdldm__oom(env, "stage 1 buffers");
-    t->fixed_param = t->options.ema_codebook ? s->codebook_param : -1;
     MDLDM__TRY(mdldm__trainer_open_store(t));
     MDLDM__TRY(compile(t, s, &s->train, t->options.batch, 1, &t->train_plan));
     if (t->validation_count > 0)
         MDLDM__TRY(compile(t, s, &s->validation, t->options.eval_batch, 0, &t->validation_plan));
-    MDLDM__TRY(t->ctx->backend->store_read(t->store, s->codebook_param, MDLDM_SLOT_VALUE, s->codebook.values));
-    mdldm__codebook_ema_reset(&s->codebook);
+    MDLDM__TRY(mdldm__vq_codebook_prepare(t, &s->codebook));
     t->loader_workers = (int32_t)t->options.workers;
     return MDLDM_OK;
 }
@@ -145,12 +138,11 @@ static void release(mdldm_trainer *t)
     vq_state *s = t->stage_state;
     if (s == NULL)
         return;
-    mdldm__codebook_close(&s->codebook);
+    mdldm__vq_codebook_close(&s->codebook);
     mdldm__free(&t->env, s->images);
     mdldm__free(&t->env, s->rebuilt);
     mdldm__free(&t->env, s->latents);
     mdldm__free(&t->env, s->codes);
-    mdldm__free(&t->env, s->moved);
     mdldm__free(&t->env, s);
     t->stage_state = NULL;
 }
@@ -164,15 +156,14 @@ typedef struct vq_losses {
     float l1, l2, vq, entropy[2];
 } vq_losses;
 
-/* Runs ids' plan on s->images; results in s->latents and s->codes (of micro batch `micro`), and in
- * s->rebuilt. */
+/* Runs ids' plan on s->images as micro batch `micro` of the present step; latents: those of the batch, or NULL.
+ * Validation gives s->codes and s->rebuilt. */
 static mdldm_status run(mdldm_trainer *t, vq_state *s, const vq_graph *ids, mdldm_plan *plan, int64_t micro,
-                        int training, vq_losses *losses)
+                        float *latents, vq_losses *losses)
 {
     const uint64_t sample = (uint64_t)(t->global_step * t->options.accumulation + micro);
-    const int64_t offset = micro * t->options.batch * cells(s);
     mdldm_binding b[9];
-    int32_t count = 0, seed[2];
+    int32_t count = 0, seed[2], place[MDLDM__PLACE_WORDS];
     uint32_t words[2];
     mdldm__rng_words((uint64_t)t->options.seed, MDLDM__RNG_DROPOUT, sample, 0, words, 2);
     memcpy(seed, words, sizeof seed);
@@ -180,15 +171,21 @@ static mdldm_status run(mdldm_trainer *t, vq_state *s, const vq_graph *ids, mdld
     b[count++] = bind(ids->pixels, MDLDM_F32, s->images);
     if (ids->seed >= 0)
         b[count++] = bind(ids->seed, MDLDM_I32, seed);
-    b[count++] = bind(ids->z, MDLDM_F32, s->latents + offset * s->width);
-    b[count++] = bind(ids->codes, MDLDM_I32, s->codes + offset);
+    if (ids->place >= 0) {
+        mdldm__vq_codebook_place(t, &s->codebook, micro, place);
+        b[count++] = bind(ids->place, MDLDM_I32, place);
+    }
+    if (latents != NULL)
+        b[count++] = bind(ids->z, MDLDM_F32, latents);
     b[count++] = bind(ids->l1, MDLDM_F32, &losses->l1);
     b[count++] = bind(ids->l2, MDLDM_F32, &losses->l2);
     b[count++] = bind(ids->vq, MDLDM_F32, &losses->vq);
     if (ids->entropy >= 0)
         b[count++] = bind(ids->entropy, MDLDM_F32, losses->entropy);
-    if (!training)
+    if (ids->place < 0) {
+        b[count++] = bind(ids->codes, MDLDM_I32, s->codes);
         b[count++] = bind(ids->reconstruction, MDLDM_F32, s->rebuilt);
+    }
     MDLDM__TRY(mdldm__trainer_run(t, plan, b, count, 0));
     if (!isfinite(losses->l1) || !isfinite(losses->l2) || !isfinite(losses->vq) ||
         !isfinite(losses->entropy[0]) || !isfinite(losses->entropy[1]))
@@ -204,11 +201,11 @@ static mdldm_status start(mdldm_trainer *t)
     if (!t->options.kmeans_start)
         return MDLDM_OK;
     const int64_t per_batch = t->options.batch * cells(s);
-    const int64_t wanted = 4 * s->codebook.size;
+    const int64_t wanted = 4 * s->codebook.host.size;
     int64_t batches = (wanted + per_batch - 1) / per_batch;
     const int64_t epoch = (t->train_count + t->options.batch - 1) / t->options.batch;
     batches = batches > epoch ? epoch : batches;
-    const int64_t all = batches * per_batch, most = 16 * s->codebook.size;
+    const int64_t all = batches * per_batch, most = 16 * s->codebook.host.size;
     const int64_t stride = all > most ? (all + most - 1) / most : 1;
     const int64_t kept = (all + stride - 1) / stride;
     float *points = mdldm__alloc(&t->env, (size_t)(kept * s->width) * sizeof *points);
@@ -222,7 +219,7 @@ static mdldm_status start(mdldm_trainer *t)
         if (status == MDLDM_OK)
             status = mdldm__loader_next(env, t->loader, s->images, NULL, NULL);
         if (status == MDLDM_OK)
-            status = run(t, s, &s->train, t->train_plan, 0, 1, &losses);
+            status = run(t, s, &s->train, t->train_plan, 0, s->latents, &losses);
         for (int64_t p = 0; status == MDLDM_OK && p < per_batch; p++, seen++)
             if (seen % stride == 0)
                 memcpy(points + s->width * filled++, s->latents + p * s->width,
@@ -231,16 +228,12 @@ static mdldm_status start(mdldm_trainer *t)
     if (status == MDLDM_OK)
         status = t->ctx->backend->store_zero_grad(t->store);
     if (status == MDLDM_OK &&
-        mdldm__codebook_kmeans(&s->codebook, points, filled, 8, (uint64_t)t->options.seed) != MDLDM_OK)
+        mdldm__codebook_kmeans(&s->codebook.host, points, filled, 8, (uint64_t)t->options.seed) != MDLDM_OK)
         status = mdldm__oom(env, "k-means start");
     mdldm__free(&t->env, points);
     MDLDM__TRY(status);
-    mdldm__codebook_ema_reset(&s->codebook);
-    MDLDM__TRY(t->ctx->backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_VALUE, s->codebook.values));
-    if (t->options.use_ema && !t->options.ema_codebook)
-        MDLDM__TRY(t->ctx->backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_EMA,
-                                                s->codebook.values));
-    mdldm__log(env, 2, "codebook started at %lld k-means centres of %lld latents", (long long)s->codebook.size,
+    MDLDM__TRY(mdldm__vq_codebook_set(t, &s->codebook));
+    mdldm__log(env, 2, "codebook started at %lld k-means centres of %lld latents", (long long)s->codebook.host.size,
                (long long)filled);
     return MDLDM_OK;
 }
@@ -251,7 +244,7 @@ static mdldm_status micro(mdldm_trainer *t, int64_t index)
     const mdldm__train_options *o = &t->options;
     MDLDM__TRY(mdldm__loader_next(&t->ctx->env, t->loader, s->images, NULL, NULL));
     vq_losses l;
-    MDLDM__TRY(run(t, s, &s->train, t->train_plan, index, 1, &l));
+    MDLDM__TRY(run(t, s, &s->train, t->train_plan, index, NULL, &l));
     const double codebook = o->codebook_weight * (o->legacy_beta ? o->commitment_beta : 1.0);
     const double commitment = o->codebook_weight * (o->legacy_beta ? 1.0 : o->commitment_beta);
     double total = o->l1_weight * (double)l.l1 + o->l2_weight * (double)l.l2 + commitment * (double)l.vq +
@@ -270,49 +263,9 @@ static mdldm_status micro(mdldm_trainer *t, int64_t index)
     return MDLDM_OK;
 }
 
-/* The codes are read, moved and written back only when something moves them. */
 static mdldm_status after_step(mdldm_trainer *t)
 {
-    vq_state *s = t->stage_state;
-    const mdldm_backend *backend = t->ctx->backend;
-    const mdldm__train_options *o = &t->options;
-    mdldm__codebook *cb = &s->codebook;
-    const int64_t places = o->batch * o->accumulation * cells(s);
-    int64_t used;
-    double perplexity;
-    mdldm__codebook_usage_clear(cb);
-    mdldm__codebook_usage_add(cb, s->codes, places);
-    mdldm__codebook_usage_report(cb, &used, &perplexity);
-    mdldm__trainer_metric_set(t, "codes_used", (double)used);
-    mdldm__trainer_metric_set(t, "perplexity", perplexity);
-    const int64_t dead = mdldm__codebook_grow_older(cb, o->restart_dead_codes);
-    mdldm__trainer_metric_set(t, "dead_codes", (double)dead);
-    if (!o->ema_codebook && dead == 0)
-        return MDLDM_OK;
-    MDLDM__TRY(backend->store_read(t->store, s->codebook_param, MDLDM_SLOT_VALUE, cb->values));
-    if (o->ema_codebook)
-        mdldm__codebook_ema_update(cb, s->latents, s->codes, places, o->ema_codebook_decay);
-    mdldm__codebook_restart(cb, s->latents, places, o->restart_dead_codes, (uint64_t)o->seed,
-                            (uint64_t)t->global_step, s->moved);
-    MDLDM__TRY(backend->store_write(t->store, s->codebook_param, MDLDM_SLOT_VALUE, cb->values));
-    if (o->ema_codebook || dead == 0)
-        return MDLDM_OK;
-    /* A restarted code has no past: its moments are zero, its weight average is where it stands. */
-    const int32_t slots[3] = {MDLDM_SLOT_EXP_AVG, MDLDM_SLOT_EXP_AVG_SQ, MDLDM_SLOT_EMA};
-    float *row = mdldm__alloc(&t->env, (size_t)(cb->size * cb->width) * sizeof *row);
-    if (row == NULL)
-        return mdldm__oom(&t->ctx->env, "codebook");
-    mdldm_status status = MDLDM_OK;
-    for (int i = 0; status == MDLDM_OK && i < (o->use_ema ? 3 : 2); i++) {
-        status = backend->store_read(t->store, s->codebook_param, slots[i], row);
-        for (int64_t k = 0; status == MDLDM_OK && k < cb->size; k++)
-            for (int64_t j = 0; s->moved[k] && j < cb->width; j++)
-                row[k * cb->width + j] = slots[i] == MDLDM_SLOT_EMA ? cb->values[k * cb->width + j] : 0.0f;
-        if (status == MDLDM_OK)
-            status = backend->store_write(t->store, s->codebook_param, slots[i], row);
-    }
-    mdldm__free(&t->env, row);
-    return status;
+    return mdldm__vq_codebook_step(t, &((vq_state *)t->stage_state)->codebook);
 }
 
 static mdldm_status validate(mdldm_trainer *t)
@@ -322,7 +275,7 @@ static mdldm_status validate(mdldm_trainer *t)
     const int64_t batch = t->options.eval_batch, channels = t->component->ae.in_channels;
     const int64_t image = s->resolution * s->resolution * channels;
     double psnr = 0.0, ssim = 0.0, l1 = 0.0;
-    mdldm__codebook_usage_clear(&s->codebook);
+    mdldm__codebook_usage_clear(&s->codebook.host);
     for (int64_t first = 0; first < t->validation_count; first += batch) {
         const int64_t left = t->validation_count - first, n = left < batch ? left : batch;
         MDLDM__TRY(mdldm__progress(env, "validate", first, t->validation_count));
@@ -330,8 +283,8 @@ static mdldm_status validate(mdldm_trainer *t)
             MDLDM__TRY(mdldm__dataset_item(env, t->dataset, t->validation_items[first + (i < n ? i : 0)], -1,
                                            s->images + i * image));
         vq_losses losses;
-        MDLDM__TRY(run(t, s, &s->validation, t->validation_plan, 0, 0, &losses));
-        mdldm__codebook_usage_add(&s->codebook, s->codes, n * cells(s));
+        MDLDM__TRY(run(t, s, &s->validation, t->validation_plan, 0, NULL, &losses));
+        mdldm__codebook_usage_add(&s->codebook.host, s->codes, n * cells(s));
         for (int64_t i = 0; i < n; i++) {
             double value;
             const float *a = s->images + i * image, *b = s->rebuilt + i * image;
@@ -349,7 +302,7 @@ static mdldm_status validate(mdldm_trainer *t)
     const double count = (double)t->validation_count;
     int64_t used;
     double perplexity;
-    mdldm__codebook_usage_report(&s->codebook, &used, &perplexity);
+    mdldm__codebook_usage_report(&s->codebook.host, &used, &perplexity);
     mdldm__trainer_metric_set(t, "val_psnr", psnr / count);
     if (s->resolution >= SSIM_WINDOW)
         mdldm__trainer_metric_set(t, "val_ssim", ssim / count);
@@ -361,43 +314,17 @@ static mdldm_status validate(mdldm_trainer *t)
 
 static mdldm_status save_declare(mdldm_trainer *t, mdldm__st_writer *w)
 {
-    const vq_state *s = t->stage_state;
-    const int64_t size[1] = {s->codebook.size}, sums[2] = {s->codebook.size, s->codebook.width};
-    MDLDM__TRY(mdldm__st_writer_declare(w, "codebook.counts", MDLDM_F32, 1, size));
-    MDLDM__TRY(mdldm__st_writer_declare(w, "codebook.sums", MDLDM_F32, 2, sums));
-    return mdldm__st_writer_declare(w, "codebook.age", MDLDM_I32, 1, size);
+    return mdldm__vq_codebook_save_declare(&((const vq_state *)t->stage_state)->codebook, w);
 }
 
 static mdldm_status save_data(mdldm_trainer *t, mdldm__st_writer *w)
 {
-    const mdldm__codebook *cb = &((const vq_state *)t->stage_state)->codebook;
-    MDLDM__TRY(mdldm__st_writer_data(w, cb->counts, (size_t)cb->size * sizeof *cb->counts));
-    MDLDM__TRY(mdldm__st_writer_data(w, cb->sums, (size_t)(cb->size * cb->width) * sizeof *cb->sums));
-    return mdldm__st_writer_data(w, cb->age, (size_t)cb->size * sizeof *cb->age);
-}
-
-static mdldm_status load_array(mdldm_trainer *t, const mdldm__safetensors *st, const char *name, int32_t dtype,
-                               void *out, size_t bytes)
-{
-    const mdldm__st_tensor *x = mdldm__safetensors_find(st, name);
-    if (x == NULL || x->dtype != dtype || x->bytes != bytes)
-        return mdldm__error(&t->ctx->env, MDLDM_ERROR_FORMAT,
-                            "the checkpoint's %s is missing or of another size than this model's codebook",
-                            name);
-    memcpy(out, x->data, bytes);
-    return MDLDM_OK;
+    return mdldm__vq_codebook_save_data(t, &((vq_state *)t->stage_state)->codebook, w);
 }
 
 static mdldm_status load(mdldm_trainer *t, const mdldm__safetensors *st)
 {
-    vq_state *s = t->stage_state;
-    mdldm__codebook *cb = &s->codebook;
-    MDLDM__TRY(load_array(t, st, "codebook.counts", MDLDM_F32, cb->counts,
-                          (size_t)cb->size * sizeof *cb->counts));
-    MDLDM__TRY(load_array(t, st, "codebook.sums", MDLDM_F32, cb->sums,
-                          (size_t)(cb->size * cb->width) * sizeof *cb->sums));
-    MDLDM__TRY(load_array(t, st, "codebook.age", MDLDM_I32, cb->age, (size_t)cb->size * sizeof *cb->age));
-    return MDLDM_OK;
+    return mdldm__vq_codebook_load(t, &((vq_state *)t->stage_state)->codebook, st);
 }
 
 const mdldm__stage_ops mdldm__stage_vq = {.name = "autoencoder",

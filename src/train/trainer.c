@@ -47,6 +47,8 @@ void mdldm_trainer_free(mdldm_trainer *t)
         mdldm__runtime_enter(ctx); /* another thread may be closing plans of this device */
     if (t->train_plan != NULL)
         ctx->backend->plan_close(t->train_plan);
+    if (t->step_plan != NULL)
+        ctx->backend->plan_close(t->step_plan);
     if (t->validation_plan != NULL)
         ctx->backend->plan_close(t->validation_plan);
     if (t->store != NULL)
@@ -268,7 +270,12 @@ mdldm_status mdldm_trainer_step(mdldm_context *ctx, mdldm_trainer *t)
     t->global_step++;
     for (int32_t i = 0; i < t->sum_count; i++)
         mdldm__trainer_metric_set(t, t->sums[i].name, t->sums[i].value);
-    return t->stage->after_step != NULL ? t->stage->after_step(t) : MDLDM_OK;
+    if (t->stage->after_step == NULL)
+        return MDLDM_OK;
+    ctx->committed = 1; /* the weights have moved: what belongs to the step is done too */
+    status = t->stage->after_step(t);
+    ctx->committed = 0;
+    return status;
 }
 
 int64_t mdldm_trainer_global_step(const mdldm_trainer *t)

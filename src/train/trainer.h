@@ -47,8 +47,11 @@ struct mdldm_trainer {
     mdldm__component *component; /* the one that learns */
     mdldm__train_options options;
     mdldm_store *store;
+    const mdldm_param_desc *state; /* [state_count] of the stage: kept in the store behind the parameters, zero at first */
+    int32_t state_count;
     int32_t fixed_param; /* kept out of the optimiser (codebook moved by averages), or -1 */
     mdldm_plan *train_plan, *validation_plan;
+    mdldm_plan *step_plan; /* of the stage, behind the optimiser's step; may be NULL */
     int64_t *train_items, *validation_items;
     int64_t train_count, validation_count;
     int64_t global_step, total_steps, steps_per_epoch;

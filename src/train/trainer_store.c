@@ -11,19 +11,40 @@ int mdldm__trainer_learns(const mdldm_trainer *t, int32_t index)
     return index != t->fixed_param && t->component->params.items[index].trainable;
 }
 
+static mdldm_status clear_state(mdldm_trainer *t)
+{
+    mdldm_status status = MDLDM_OK;
+    for (int32_t i = 0; status == MDLDM_OK && i < t->state_count; i++) {
+        const int64_t *d = t->state[i].dims;
+        float *zeros = mdldm__calloc(&t->env, (size_t)(d[0] * d[1] * d[2] * d[3]), sizeof *zeros);
+        status = zeros != NULL ? t->ctx->backend->store_bind(t->store, t->component->params.count + i, zeros, MDLDM_F32)
+                               : mdldm__oom(&t->ctx->env, "training state");
+        mdldm__free(&t->env, zeros);
+    }
+    return status;
+}
+
 mdldm_status mdldm__trainer_open_store(mdldm_trainer *t)
 {
     const mdldm__params *params = &t->component->params;
-    mdldm_param_desc *desc = mdldm__params_desc(params);
-    if (desc == NULL)
+    mdldm_param_desc *table = mdldm__params_desc(params);
+    if (table == NULL)
         return mdldm__oom(&t->ctx->env, "parameter table");
+    const int32_t all = params->count + t->state_count;
+    mdldm_param_desc *desc = mdldm__realloc(params->env, table, (size_t)(all + 1) * sizeof *desc);
+    if (desc == NULL) {
+        mdldm__free(params->env, table);
+        return mdldm__oom(&t->ctx->env, "parameter table");
+    }
+    for (int32_t i = 0; i < t->state_count; i++)
+        desc[params->count + i] = t->state[i];
     if (t->fixed_param >= 0)
         desc[t->fixed_param].trainable = 0;
-    mdldm_status status =
-        t->ctx->backend->store_open(t->ctx->device, desc, params->count,
-                                    MDLDM_STORE_TRAIN | (t->options.use_ema ? MDLDM_STORE_EMA : 0),
-                                    &t->store);
+    mdldm_status status = t->ctx->backend->store_open(
+        t->ctx->device, desc, all, MDLDM_STORE_TRAIN | (t->options.use_ema ? MDLDM_STORE_EMA : 0), &t->store);
     mdldm__free(params->env, desc);
+    if (status == MDLDM_OK)
+        status = clear_state(t);
     for (int32_t i = 0; status == MDLDM_OK && i < params->count; i++) {
         status = t->ctx->backend->store_bind(t->store, i, params->items[i].data, params->items[i].dtype);
         mdldm__component_forget(t->component, i, 1); /* the store has its own copy */
