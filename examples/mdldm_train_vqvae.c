@@ -3,7 +3,10 @@
 #include "common/cli.h"
 #include "common/training.h"
 
-static const cli_flag flags[] = { CLI_TRAINING_FLAGS };
+static const cli_flag flags[] = {
+    CLI_TRAINING_FLAGS,
+    { "latent_report", MDLDM_OPTION_FLAG, "0", 0, 1, "", "", "at the end, measure whether stage 2 can learn the latents: lines, and latent_report.json in output_dir" },
+};
 
 static const cli_program program = {
     .name = "mdldm-train-vqvae",
@@ -12,7 +15,7 @@ static const cli_program program = {
                "person's images; the latent scale is measured at the end and stored with the model.",
     .own = flags,
     .own_count = (int)(sizeof flags / sizeof flags[0]),
-    .scopes = MDLDM_SCOPE_DATASET | MDLDM_SCOPE_MODEL | MDLDM_SCOPE_TRAIN | MDLDM_SCOPE_VQ,
+    .scopes = MDLDM_SCOPE_DATASET | MDLDM_SCOPE_MODEL | MDLDM_SCOPE_TRAIN | MDLDM_SCOPE_VQ | MDLDM_SCOPE_LATENTS,
     .hide = " components vae_path num_classes class_names label_dropout unconditional ",
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "latents.h"
 
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,11 +75,22 @@ static void print_lines(const mdldm_report *r)
     }
 }
 
-static mdldm_status measure(const cli *c, const mdldm_model *m, const char *path, int64_t side, mdldm_report **out)
+static mdldm_status measure(const cli *c, const mdldm_model *m, const mdldm_dataset *d, mdldm_report **out)
+{
+    measuring p = { .quiet = c->quiet };
+
+    mdldm_context_set_progress(c->ctx, on_progress, &p);
+    mdldm_status s = mdldm_latent_report(c->ctx, m, d, c->options, out);
+    mdldm_context_set_progress(c->ctx, NULL, NULL);
+    if (p.started) {
+        progress_break(&p.bar);
+    }
+    return s;
+}
+
+static mdldm_status open_images(const cli *c, const mdldm_model *m, const char *path, int64_t side, mdldm_dataset **out)
 {
     mdldm_options *options = NULL;
-    mdldm_dataset *d = NULL;
-    measuring p = { .quiet = c->quiet };
     mdldm_status s = mdldm_options_create(c->ctx, &options);
 
     if (s == MDLDM_OK) {
@@ -89,26 +100,22 @@ static mdldm_status measure(const cli *c, const mdldm_model *m, const char *path
         s = data_mode_follow(c, m, options);
     }
     if (s == MDLDM_OK) {
-        s = mdldm_dataset_open(c->ctx, path, options, &d);
+        s = mdldm_dataset_open(c->ctx, path, options, out);
     }
-    if (s == MDLDM_OK) {
-        mdldm_context_set_progress(c->ctx, on_progress, &p);
-        s = mdldm_latent_report(c->ctx, m, d, c->options, out);
-        mdldm_context_set_progress(c->ctx, NULL, NULL);
-    }
-    if (p.started) {
-        progress_break(&p.bar);
-    }
-    mdldm_dataset_free(d);
     mdldm_options_free(options);
     return s;
 }
 
 int latents_print(const cli *c, const mdldm_model *m, const char *path, int64_t side, json_out *json)
 {
+    mdldm_dataset *d = NULL;
     mdldm_report *r = NULL;
-    mdldm_status s = measure(c, m, path, side, &r);
+    mdldm_status s = open_images(c, m, path, side, &d);
 
+    if (s == MDLDM_OK) {
+        s = measure(c, m, d, &r);
+    }
+    mdldm_dataset_free(d);
     if (s != MDLDM_OK) {
         return cli_failed(c, s);
     }
@@ -119,4 +126,22 @@ int latents_print(const cli *c, const mdldm_model *m, const char *path, int64_t 
     }
     mdldm_report_free(r);
     return 0;
+}
+
+int latents_record(const cli *c, const mdldm_model *m, const mdldm_dataset *d, const char *path)
+{
+    mdldm_report *r = NULL;
+    mdldm_status s = measure(c, m, d, &r);
+
+    if (s != MDLDM_OK) {
+        return cli_failed(c, s);
+    }
+    FILE *file = fopen(path, "w");
+    int written = file != NULL && fprintf(file, "%s\n", mdldm_report_json(r)) > 0;
+    written &= file != NULL && fclose(file) == 0;
+    if (!c->quiet) {
+        print_lines(r);
+    }
+    mdldm_report_free(r);
+    return written ? 0 : cli_error(c, "cannot write %s: %s", path, strerror(errno));
 }

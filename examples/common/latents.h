@@ -10,4 +10,7 @@
  * "latent_report". Returns the exit status. */
 int latents_print(const cli *c, const mdldm_model *m, const char *path, int64_t side, json_out *json);
 
+/* The same of a data set that is open: lines on standard output, and the JSON as the file at path. */
+int latents_record(const cli *c, const mdldm_model *m, const mdldm_dataset *d, const char *path);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "data_mode.h"
 #include "json_out.h"
+#include "latents.h"
 #include "paths.h"
 #include "preprocess.h"
 #include "progress.h"
@@ -269,6 +270,12 @@ static int finish(training *t)
         return cli_failed(c, s);
     }
     cli_say(c, "the model is in %s", t->folder);
+    if (t->stage == MDLDM_STAGE_AUTOENCODER && cli_integer(c, "latent_report")) {
+        char path[4096];
+
+        snprintf(path, sizeof path, "%s/latent_report.json", t->folder);
+        return latents_record(c, t->model, t->data, path);
+    }
     return 0;
 }
 

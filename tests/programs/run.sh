@@ -127,7 +127,8 @@ check "preprocess refuses to write into its input" inside
 tiny=(--preset tiny --resolution 32 --train_batch_size 4 --threads 1 --lr_warmup_steps 2 --validation_gap 0)
 trains_vq() {
     run 0 train-vqvae --train_data_dir "$work/sim" --output_dir "$work/vq" "${tiny[@]}" --max_train_steps 6 \
-        --num_codes 32 --save_images_epochs 1 --checkpointing_steps 4 &&
+        --num_codes 32 --save_images_epochs 1 --checkpointing_steps 4 --latent_report --latent_pairs 2 &&
+        is_json "$work/vq/latent_report.json" && out "codes used, perplexity" && grep -q '"pairs": 2' "$work/vq/latent_report.json" &&
         [ -f "$work/vq/model_index.json" ] && [ -d "$work/vq/checkpoint-4" ] && [ -f "$work/vq/samples/step_000006.png" ] &&
         err "train 6/6" && err "loss" && err "val_psnr" && [ "$(grep -c '"loss"' "$work/vq/training_log.jsonl")" -ge 6 ]
 }
