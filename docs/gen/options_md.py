@@ -13,7 +13,7 @@ TYPES = ("int", "double", "string", "flag")
 HEADINGS = {"DATASET": "Data", "MODEL": "New models", "TRAIN": "Training, both stages",
             "VQ": "Stage 1: the autoencoder", "DIFFUSION": "Stage 2: diffusion", "SAMPLE": "Sampling",
             "QUANTIZE": "Quantising", "SPECTROGRAM": "Spectrograms", "GAIT": "Gait measures",
-            "LATENTS": "Latent report"}
+            "LATENTS": "Latent report", "EVALUATE": "Evaluation"}
 
 
 def read_scopes(header):

@@ -7,7 +7,7 @@ from mdldm.options import in_scopes
 CALLS = {"ModelKeywords": ("model",), "DatasetKeywords": ("dataset",), "SampleKeywords": ("sample",),
          "TrainKeywords": ("train", "vq", "diffusion"), "QuantizeKeywords": ("quantize",),
          "SpectrogramKeywords": ("spectrogram",), "GaitKeywords": ("gait",),
-         "LatentsKeywords": ("latents",)}
+         "LatentsKeywords": ("latents",), "EvaluateKeywords": ("evaluate",)}
 TYPES = {int: "SupportsIndex", float: "SupportsFloat", bool: "bool", str: "Text"}
 
 print('''# SPDX-License-Identifier: MIT

@@ -65,6 +65,9 @@ static const char *group_of(int scopes)
     if (scopes & MDLDM_SCOPE_DIFFUSION) {
         return "Stage 2: diffusion";
     }
+    if (scopes & MDLDM_SCOPE_EVALUATE) {
+        return "Evaluation";
+    }
     return scopes & MDLDM_SCOPE_SAMPLE ? "Sampling" : "Quantising";
 }
 
@@ -86,7 +89,7 @@ static const char *default_of(const cli_program *p, int32_t index, char *buffer,
 static void visit_table(const cli_program *p, const cli_flag_visitor *v)
 {
     static const char *const groups[] = { "Data", "New models", "Training", "Stage 1: the autoencoder",
-                                          "Stage 2: diffusion", "Sampling", "Quantising" };
+                                          "Stage 2: diffusion", "Sampling", "Evaluation", "Quantising" };
 
     for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
         int titled = 0;

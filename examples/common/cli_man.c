@@ -8,8 +8,8 @@
 
 #include "cli_help.h"
 
-static const char *const programs[] = { "mdldm-generate", "mdldm-info", "mdldm-preprocess", "mdldm-quantize",
-                                        "mdldm-simulate", "mdldm-train", "mdldm-train-vqvae" };
+static const char *const programs[] = { "mdldm-evaluate", "mdldm-generate", "mdldm-info", "mdldm-preprocess",
+                                        "mdldm-quantize", "mdldm-simulate", "mdldm-train", "mdldm-train-vqvae" };
 
 /* Text as roff wants it: no line begins with a dot or a quote, a dash is a minus, a backslash itself. */
 static void put(const char *text, size_t length)

@@ -163,7 +163,8 @@ typedef enum mdldm_option_scope {
     MDLDM_SCOPE_QUANTIZE = 64, /* mdldm_model_quantize */
     MDLDM_SCOPE_SPECTROGRAM = 128, /* mdldm_spectrogram */
     MDLDM_SCOPE_GAIT = 256, /* mdldm_gait_measure, mdldm_gait_measure_pixels, mdldm_gait_measure_dataset */
-    MDLDM_SCOPE_LATENTS = 1024 /* mdldm_latent_report */
+    MDLDM_SCOPE_LATENTS = 1024, /* mdldm_latent_report */
+    MDLDM_SCOPE_EVALUATE = 2048 /* mdldm_evaluate */
 } mdldm_option_scope;
 
 MDLDM_API mdldm_status mdldm_options_create(mdldm_context *ctx, mdldm_options **out);
@@ -670,6 +671,9 @@ MDLDM_API const char *mdldm_report_text(const mdldm_report *r, const char *path)
 MDLDM_API int64_t mdldm_report_length(const mdldm_report *r, const char *path);
 /* All of it as JSON. Numbers without a value are null. Since 0.2. */
 MDLDM_API const char *mdldm_report_json(const mdldm_report *r);
+/* All of it as one HTML page for people, plots and pictures inside, without scripts; NULL: only mdldm_evaluate makes
+ * one. Since 0.2. */
+MDLDM_API const char *mdldm_report_html(const mdldm_report *r);
 
 /* Before stage 2: can a diffusion model learn the latents that this autoencoder makes of these images? Scale, moments,
  * correlations and spectrum of the latents, the error of the best linear denoiser, a linear probe, the decoder between
@@ -679,6 +683,16 @@ MDLDM_API const char *mdldm_report_json(const mdldm_report *r);
  * those of mdldm_encode, mdldm_decode and mdldm_dataset_read. Progress stage: "measure". Since 0.2. */
 MDLDM_API mdldm_status mdldm_latent_report(mdldm_context *ctx, const mdldm_model *m, const mdldm_dataset *d,
                                            const mdldm_options *options, mdldm_report **out);
+
+/* Generated pictures against real ones: distances in fixed features, over all and per class, with those of real against
+ * real as the yardstick; whose real image is nearest; gait measures per class with tests; with train, whose images the
+ * generator learnt from and real then must not overlap, near copies. Sets are opened with the same resolution and
+ * channels; classes are matched by name (any set without: all are one). train may be NULL. Options of scope EVALUATE.
+ * In the report: "values.frechet_fixed", "tables.classes_fixed.ID_1.kernel" and so on; docs/EVALUATION.md has every name.
+ * Errors: INVALID_ARGUMENT (a NULL, sets that do not fit together, less than 4 images), those of mdldm_dataset_read.
+ * Progress stages: "features", "distances", "measure", "pairs". Since 0.2. */
+MDLDM_API mdldm_status mdldm_evaluate(mdldm_context *ctx, const mdldm_dataset *real, const mdldm_dataset *fake,
+                                      const mdldm_dataset *train, const mdldm_options *options, mdldm_report **out);
 
 #ifdef __cplusplus
 }

@@ -139,7 +139,7 @@ mdldm_status mdldm_latent_report(mdldm_context *ctx, const mdldm_model *m, const
     if (status == MDLDM_OK)
         status = mdldm__latent_report_write(&j, &root);
     if (status == MDLDM_OK)
-        status = mdldm__findings_create(&ctx->env, root, out);
+        status = mdldm__findings_create(&ctx->env, root, NULL, out);
     mdldm__free(&ctx->env, j.counts);
     mdldm__free(&ctx->env, j.rest);
     mdldm__free(&ctx->env, j.latents);

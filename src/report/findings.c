@@ -7,7 +7,7 @@
 
 #include "io/json_util.h"
 
-mdldm_status mdldm__findings_create(mdldm__env *env, json_t *root, mdldm_report **out)
+mdldm_status mdldm__findings_create(mdldm__env *env, json_t *root, char *html, mdldm_report **out)
 {
     mdldm__env own;
     mdldm__env_init(&own, env);
@@ -15,10 +15,12 @@ mdldm_status mdldm__findings_create(mdldm__env *env, json_t *root, mdldm_report 
     if (r != NULL) {
         r->env = own;
         r->root = root;
+        r->html = html;
         r->text = mdldm__json_text(&r->env, root);
     }
     if (r == NULL || r->text == NULL) {
         json_decref(root);
+        mdldm__free(&own, html);
         mdldm__free(&own, r);
         return mdldm__oom(env, "report");
     }
@@ -33,6 +35,7 @@ void mdldm_report_free(mdldm_report *r)
     mdldm__env env = r->env;
     json_decref(r->root);
     mdldm__free(&env, r->text);
+    mdldm__free(&env, r->html);
     mdldm__free(&env, r);
 }
 
@@ -103,4 +106,9 @@ int64_t mdldm_report_length(const mdldm_report *r, const char *path)
 const char *mdldm_report_json(const mdldm_report *r)
 {
     return r != NULL ? r->text : NULL;
+}
+
+const char *mdldm_report_html(const mdldm_report *r)
+{
+    return r != NULL ? r->html : NULL;
 }

@@ -4,6 +4,8 @@
 #ifndef MDLDM_REPORT_REPORT_H
 #define MDLDM_REPORT_REPORT_H
 
+#include <jansson.h>
+
 #include "util/env.h"
 
 typedef enum mdldm__figure_kind {
@@ -55,11 +57,9 @@ mdldm_status mdldm__report_section(mdldm__report *r, const char *key, const char
 mdldm_status mdldm__report_add(mdldm__report *r, const mdldm__figure *f);
 void mdldm__report_free(mdldm__report *r);
 
-/* The VALUE of that key, or a cell of a table or bars: "key/row/column", "key/row" where there is one column. 0: none. */
-int mdldm__report_value(const mdldm__report *r, const char *name, double *value);
-
+/* NULL: out of memory. "values" has every VALUE by key, "tables" every table and bars: {key: {row: {column: number}}}. */
+json_t *mdldm__report_tree(const mdldm__report *r);
 /* Freed with mdldm__free. */
-mdldm_status mdldm__report_json(const mdldm__report *r, char **text);
 mdldm_status mdldm__report_html(const mdldm__report *r, char **text, size_t *size);
 
 #endif

@@ -29,7 +29,7 @@ width() { awk -v w="$1" 'length > w { exit 1 }' "$work/out"; }
 help_is_good() {
     run 0 "$1" --help && out "usage: mdldm-$1" && out "default" && silent err && width 80
 }
-for p in simulate preprocess train-vqvae train generate quantize info; do
+for p in simulate preprocess train-vqvae train generate quantize evaluate info; do
     check "$p --help" help_is_good $p
     version_is_good() { run 0 $p --version && grep -qx "mdldm-$p [0-9]*\.[0-9]*\.[0-9]*" "$work/out"; }
     check "$p --version" version_is_good
@@ -59,6 +59,7 @@ check "train says which flag is missing" needs train --output_dir
 check "train-vqvae says which flag is missing" needs train-vqvae --output_dir
 check "generate says which flag is missing" needs generate --model_path
 check "quantize says which flag is missing" needs quantize --model_path
+check "evaluate says which flag is missing" needs evaluate --real_dir
 second_needed() { run 2 quantize --model_path x && err "output is missing: the quantised model directory$"; }
 check "quantize says so of the second one, and what it is" second_needed
 quantize_help() { run 0 quantize --help && out "^Quantising:" && out "--range_method"; }
@@ -251,6 +252,55 @@ grey_from_raw() { # pictures keep their colours when preprocessed, so that the m
         --image_mode L --colormap jet && cmp "$work/pre4/ID_1/ID1_walk1_1.png" "$work/sim/ID_1/ID1_walk1_1.png"
 }
 check "train --raw_data_dir with one channel keeps the colours" grey_from_raw
+
+# ---- evaluation ----
+# Well-formed by a parser of XML and one of HTML, nothing loaded from elsewhere, the picture a PNG.
+read_page() {
+    python3 - "$1" <<'EOF'
+import base64, re, sys, xml.etree.ElementTree as tree
+from html.parser import HTMLParser
+text = open(sys.argv[1], encoding="utf-8").read()
+tree.fromstring(text.split("\n", 1)[1])
+seen = set()
+class Reader(HTMLParser):
+    def handle_starttag(self, tag, attributes):
+        seen.add(tag)
+        for name, value in attributes:
+            assert name not in ("href", "onload", "onclick"), name
+            if name == "src":
+                assert base64.b64decode(value.split("base64,")[1])[:8] == b"\x89PNG\r\n\x1a\n"
+Reader().feed(text)
+assert {"svg", "img", "table", "path", "rect"} <= seen and not {"script", "link", "iframe"} & seen, seen
+assert not re.search(r"url\(|@import", text)
+EOF
+}
+json_value() { python3 -c 'import json, sys; v = json.load(open(sys.argv[1]))["values"][sys.argv[2]]; sys.exit(not eval(sys.argv[3], {"v": v}))' "$@"; }
+hostile=$(printf '<i>&"\047\351 one')
+evaluates() {
+    mkdir -p "$work/re" "$work/gr" && cp -r "$work/sim/ID_1" "$work/re/$hostile" && cp -r "$work/sim/ID_2" "$work/re/" &&
+        cp -r "$work/re/." "$work/gr/" &&
+        run 0 evaluate --real_dir "$work/re" --fake_dir "$work/gr" --train_dir "$work/sim3" --image_mode L --colormap jet \
+            --resolution 32 --pairs --neighbours 1 --report "$work/rep/ort.html" --quiet
+}
+if [ -d "$work/sim3" ]; then
+    mv "$work/sim3/ID_1" "$work/sim3/$hostile"
+fi
+check "evaluate compares folders, one of them with a hostile name" evaluates
+page() { read_page "$work/rep/ort.html"; }
+check "evaluate writes a page that parses and stands alone" page
+json_of_report() {
+    json_value "$work/rep/ort.json" frechet_fixed 'abs(v) < 1e-6' && json_value "$work/rep/ort.json" ssim 'v > 0.999999' &&
+        json_value "$work/rep/ort.json" psnr 'v is None' && json_value "$work/rep/ort.json" person_kept_fixed 'v == 1'
+}
+check "evaluate writes JSON: a set against itself" json_of_report
+same_report() {
+    run 0 evaluate --real_dir "$work/re" --fake_dir "$work/gr" --train_dir "$work/sim3" --image_mode L --colormap jet \
+        --resolution 32 --pairs --neighbours 1 --report "$work/rep/again.html" --quiet --threads 1 &&
+        cmp "$work/rep/ort.html" "$work/rep/again.html" && cmp "$work/rep/ort.json" "$work/rep/again.json"
+}
+check "evaluate twice gives the same bytes" same_report
+no_real() { run 1 evaluate --real_dir "$work/none" --fake_dir "$work/sim" && err "$work/none" && [ ! -e report.html ]; }
+check "evaluate names a missing folder" no_real
 bad_class() { run 2 generate "${sampling[@]}" --class_label nobody --output_dir "$work/bad" && err "ID_1, ID_2"; }
 check "generate names the classes there are" bad_class
 bad_grid() { run 2 generate "${sampling[@]}" --grid 3by4 --output_dir "$work/bad" && err "grid is 3by4"; }

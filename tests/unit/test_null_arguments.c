@@ -279,10 +279,13 @@ static void reports(void **state)
     mdldm_report *r;
     REFUSES(mdldm_latent_report(ctx, NULL, NULL, NULL, &r));
     REFUSES(mdldm_latent_report(ctx, NULL, NULL, NULL, NULL));
+    REFUSES(mdldm_evaluate(ctx, NULL, NULL, NULL, NULL, &r));
+    REFUSES(mdldm_evaluate(ctx, NULL, NULL, NULL, NULL, NULL));
     mdldm_report_free(NULL);
     assert_true(isnan(mdldm_report_value(NULL, "images")));
     assert_null(mdldm_report_text(NULL, NULL));
     assert_null(mdldm_report_json(NULL));
+    assert_null(mdldm_report_html(NULL));
     assert_int_equal(mdldm_report_length(NULL, NULL), 0);
 }
 

@@ -12,6 +12,7 @@
 #include "../support/torture.h"
 #include "data/image.h"
 #include "io/json_util.h"
+#include "report/findings.h"
 #include "report/report.h"
 #include "report/report_text.h"
 
@@ -213,10 +214,12 @@ static void json_parses_with_null_for_no_number(void **state)
     mdldm__env env;
     mdldm__env_init(&env, NULL);
     mdldm__report r = {.env = &env};
-    char *text;
+    mdldm_report *found;
     json_t *root;
     assert_int_equal(fill(&r), MDLDM_OK);
-    assert_int_equal(mdldm__report_json(&r, &text), MDLDM_OK);
+    assert_int_equal(mdldm__findings_create(&env, mdldm__report_tree(&r), NULL, &found), MDLDM_OK);
+    const char *text = mdldm_report_json(found);
+    assert_null(mdldm_report_html(found));
     assert_int_equal(mdldm__json_parse(&env, "report", text, strlen(text), &root), MDLDM_OK);
     const json_t *flat = json_object_get(root, "values");
     assert_true(json_real_value(json_object_get(flat, "one")) == 2.5);
@@ -233,26 +236,12 @@ static void json_parses_with_null_for_no_number(void **state)
     assert_int_equal(json_array_size(json_array_get(json_array_get(samples, 0), 1)), 0);
     assert_true(json_real_value(json_array_get(json_array_get(json_array_get(samples, 1), 1), 0)) == 3.0);
     json_decref(root);
-    mdldm__free(&env, text);
-    mdldm__report_free(&r);
-}
-
-static void values_by_name(void **state)
-{
-    (void)state;
-    mdldm__env env;
-    mdldm__env_init(&env, NULL);
-    mdldm__report r = {.env = &env};
-    double value = 0.0;
-    char name[128];
-    assert_int_equal(fill(&r), MDLDM_OK);
-    assert_true(mdldm__report_value(&r, "one", &value) && value == 2.5);
-    assert_true(mdldm__report_value(&r, "table/ID_2/ID_2", &value) && value == 2.5);
-    snprintf(name, sizeof name, "table/ID_2/%s", hostile);
-    assert_true(mdldm__report_value(&r, name, &value) && isnan(value));
-    assert_false(mdldm__report_value(&r, "table/ID_2", &value)); /* two columns: which? */
-    assert_false(mdldm__report_value(&r, "tab", &value));
-    assert_false(mdldm__report_value(&r, "two", &value));
+    assert_true(mdldm_report_value(found, "values.one") == 2.5);
+    assert_true(isnan(mdldm_report_value(found, "values.none")));
+    assert_true(mdldm_report_value(found, "tables.table.ID_2.ID_2") == 2.5);
+    assert_true(mdldm_report_value(found, "tables.bars.ID_2.ID_2") == 2.5);
+    assert_int_equal(mdldm_report_length(found, "tables"), 2);
+    mdldm_report_free(found);
     mdldm__report_free(&r);
 }
 
@@ -264,13 +253,15 @@ static mdldm_status whole(torture *t, void *user, char sentence[1024])
     env.resize = torture_resize;
     env.resize_user = t;
     mdldm__report r = {.env = &env};
-    char *text = NULL;
+    char *html = NULL;
     size_t size;
+    mdldm_report *found;
     mdldm_status status = fill(&r);
-    if (status == MDLDM_OK && (status = mdldm__report_json(&r, &text)) == MDLDM_OK)
-        mdldm__free(&env, text);
-    if (status == MDLDM_OK && (status = mdldm__report_html(&r, &text, &size)) == MDLDM_OK)
-        mdldm__free(&env, text);
+    if (status == MDLDM_OK)
+        status = mdldm__report_html(&r, &html, &size);
+    if (status == MDLDM_OK &&
+        (status = mdldm__findings_create(&env, mdldm__report_tree(&r), html, &found)) == MDLDM_OK)
+        mdldm_report_free(found);
     mdldm__report_free(&r);
     snprintf(sentence, 1024, "%s", env.error);
     return status;
@@ -289,7 +280,6 @@ int main(void)
         cmocka_unit_test(the_picture_comes_back),
         cmocka_unit_test(base64_of_the_standard),
         cmocka_unit_test(json_parses_with_null_for_no_number),
-        cmocka_unit_test(values_by_name),
         cmocka_unit_test(allocations_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

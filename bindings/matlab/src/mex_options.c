@@ -15,7 +15,7 @@ static const struct {
     { MDLDM_SCOPE_MODEL, "model" },   { MDLDM_SCOPE_DATASET, "dataset" },     { MDLDM_SCOPE_TRAIN, "train" },
     { MDLDM_SCOPE_VQ, "vq" },         { MDLDM_SCOPE_DIFFUSION, "diffusion" }, { MDLDM_SCOPE_SAMPLE, "sample" },
     { MDLDM_SCOPE_QUANTIZE, "quantize" }, { MDLDM_SCOPE_SPECTROGRAM, "spectrogram" },
-    { MDLDM_SCOPE_GAIT, "gait" }, { MDLDM_SCOPE_LATENTS, "latents" },
+    { MDLDM_SCOPE_GAIT, "gait" }, { MDLDM_SCOPE_LATENTS, "latents" }, { MDLDM_SCOPE_EVALUATE, "evaluate" },
 };
 #define SCOPE_COUNT (sizeof scope_names / sizeof scope_names[0])
 

@@ -19,7 +19,7 @@ from .model import Model
 from .options import OPTIONS, Option
 from .radar import (Inverse, colormap, colormap_invert, colormaps, db_range, db_to_pixels, db_to_unit,
                     matrix_resize, pixels_to_db, spectrogram, spectrogram_axes, unit_to_db)
-from .report import Report, latent_report
+from .report import Report, evaluate, latent_report
 from .sampler import Sampler
 from .trainer import Trainer
 
@@ -27,7 +27,7 @@ __version__ = version()
 __all__ = ["Cancelled", "CapacityError", "Context", "Dataset", "FormatError", "Gait", "GaitMeasure", "InputOutputError",
            "InternalError", "InvalidArgument", "Inverse", "MdldmError", "Model", "NotFound", "NumericError", "OPTIONS",
            "Option", "OutOfMemory", "Pictures", "Report", "Sampler", "Trainer", "Unavailable", "Unsupported", "colormap",
-           "colormap_invert", "colormaps", "current", "db_range", "db_to_pixels", "db_to_unit", "gait_measure",
-           "gait_measure_dataset", "gait_measure_pixels", "gait_measures", "latent_report", "matrix_resize", "pixels_to_db",
-           "read_image", "sheet", "spectrogram", "spectrogram_axes", "to_images", "to_pixels", "unit_to_db", "version",
+           "colormap_invert", "colormaps", "current", "db_range", "db_to_pixels", "db_to_unit", "evaluate",
+           "gait_measure", "gait_measure_dataset", "gait_measure_pixels", "gait_measures", "latent_report",
+           "matrix_resize", "pixels_to_db", "read_image", "sheet", "spectrogram", "spectrogram_axes", "to_images", "to_pixels", "unit_to_db", "version",
            "write_image"]

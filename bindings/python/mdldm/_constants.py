@@ -40,6 +40,7 @@ class OptionScope(enum.IntFlag):
     SPECTROGRAM = 128
     GAIT = 256
     LATENTS = 1024
+    EVALUATE = 2048
 
 
 class Stage(enum.IntEnum):

@@ -169,3 +169,23 @@ class LatentsKeywords(TypedDict, total=False):
     latent_images: Optional[SupportsIndex]
     latent_pairs: Optional[SupportsIndex]
     latent_steps: Optional[SupportsIndex]
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """Options of scope evaluate."""
+
+    colormap: Optional[Literal["none", "jet", "viridis", "parula-like", "turbo", "grey"]]
+    db_floor: Optional[SupportsFloat]
+    db_ceiling: Optional[SupportsFloat]
+    seed: Optional[SupportsIndex]
+    picture_duration: Optional[SupportsFloat]
+    doppler_high: Optional[SupportsFloat]
+    doppler_low: Optional[SupportsFloat]
+    zero_doppler: Optional[SupportsFloat]
+    step_low: Optional[SupportsFloat]
+    step_high: Optional[SupportsFloat]
+    step_threshold: Optional[SupportsFloat]
+    envelope_percentile: Optional[SupportsFloat]
+    torso_width: Optional[SupportsFloat]
+    pairs: Optional[bool]
+    neighbours: Optional[SupportsIndex]

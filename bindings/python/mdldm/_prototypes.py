@@ -161,7 +161,9 @@ f64 report_value handle text
 text report_text handle text
 i64 report_length handle text
 text report_json handle
+text report_html handle
 status latent_report handle handle handle handle out
+status evaluate handle handle handle handle handle out
 """
 
 #: name without "mdldm_" -> (result, [arguments])

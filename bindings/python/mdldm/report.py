@@ -15,7 +15,7 @@ from .options import Options, takes_options
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._keywords import LatentsKeywords
+    from ._keywords import EvaluateKeywords, LatentsKeywords
 
 
 class Report(Handle):
@@ -41,6 +41,11 @@ class Report(Handle):
         return text(self._ask("report_json")) or ""
 
     @property
+    def html(self) -> Optional[str]:
+        """All of it as one page for people; None unless ``evaluate`` made it."""
+        return text(self._ask("report_html"))
+
+    @property
     def data(self) -> Dict[str, Any]:
         """All of it; None stands for numbers without a value."""
         found: Dict[str, Any] = json.loads(self.json)
@@ -59,3 +64,12 @@ def latent_report(model: Model, dataset: Dataset, context: Optional[Context] = N
     context = context or current()
     with Options(context, options, "latents") as handle:
         return Report(context.make(Report, "latent_report", model, dataset, handle))
+
+
+@takes_options("evaluate")
+def evaluate(real: Dataset, fake: Dataset, train: Optional[Dataset] = None, context: Optional[Context] = None,
+             **options: Unpack[EvaluateKeywords]) -> Report:
+    """Generated pictures against real ones, and against those that the generator was trained on."""
+    context = context or current()
+    with Options(context, options, "evaluate") as handle:
+        return Report(context.make(Report, "evaluate", real, fake, train, handle))

@@ -3,6 +3,7 @@
 #include "caller.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { ROWS = 8, FEATURES = 2 };
 
@@ -75,9 +76,22 @@ static void samples(caller *c)
     caller_say("mdldm_mean_interval", "%.6f, %s", x, y < x && x < z ? "between its bounds" : "OUTSIDE");
 }
 
+static void reports(caller *c)
+{
+    mdldm_report *r = NULL;
+
+    TRY(mdldm_evaluate(c->ctx, c->data, NULL, NULL, NULL, &r));
+    caller_say("mdldm_evaluate", "%s", r == NULL ? "nothing made" : "A REPORT ALL THE SAME");
+    TRY(mdldm_evaluate(c->ctx, c->data, c->data, NULL, NULL, &r));
+    caller_say("mdldm_report_value", "person kept %.1f", mdldm_report_value(r, "values.person_kept_fixed"));
+    caller_say("mdldm_report_html", "%s", strncmp(mdldm_report_html(r), "<!DOCTYPE html>", 15) == 0 ? "a page" : "NO PAGE");
+    mdldm_report_free(r);
+}
+
 void caller_evaluation(caller *c)
 {
     sets(c);
     pictures(c);
     samples(c);
+    reports(c);
 }

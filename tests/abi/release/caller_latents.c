@@ -21,6 +21,7 @@ void caller_latents(caller *c)
     caller_say("mdldm_report_length", "%d", (int)mdldm_report_length(r, "denoising.error"));
     caller_say("mdldm_report_text", "%s", mdldm_report_text(r, "images") == NULL ? "a number is no text" : "A TEXT");
     caller_say("mdldm_report_json", "%s", strncmp(mdldm_report_json(r), "{", 1) == 0 ? "an object" : "SOMETHING ELSE");
+    caller_say("mdldm_report_html", "%s", mdldm_report_html(r) == NULL ? "no page" : "A PAGE");
     mdldm_report_free(r);
     caller_say("mdldm_report_free", "done");
     mdldm_options_free(o);

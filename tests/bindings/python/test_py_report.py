@@ -38,6 +38,20 @@ class LatentReport(unittest.TestCase):
         self.assertEqual(self.report.text("warnings.0"), self.report.warnings[0])
         self.assertIsNone(self.report.text("images"))
 
+    def test_evaluation(self):
+        rng = numpy.random.default_rng(0)
+        db = rng.normal(-30, 4, (8, 32, 32)).astype(numpy.float32)
+        labels, names = [0, 0, 0, 0, 1, 1, 1, 1], ["A", "B"]
+        sets = [mdldm.Dataset.from_db(values, labels, names, resolution=32, image_mode="L", db_floor=-60,
+                                      db_ceiling=0)
+                for values in (db, db + 0.6)]
+        report = mdldm.evaluate(*sets, pairs=True)
+        self.assertAlmostEqual(report["values.psnr"], 40.0, places=3)  # 0.6 of 60 dB
+        self.assertEqual(report["tables.images.B.real"], 4)
+        self.assertEqual([s["key"] for s in report.data["sections"]], ["sets", "distances_fixed", "pairs", "gait"])
+        self.assertIn("<h1>", report.html)
+        self.assertIsNone(self.report.html)
+
     def test_refusals(self):
         with self.assertRaisesRegex(TypeError, "belongs to gait"):
             mdldm.latent_report(self.model, self.data, step_low=1)
