@@ -209,7 +209,7 @@ $(BUILD)/tests/cuda/kernels/clang/%.ptx: tests/cuda/kernels/%.cu $(CUDA_TEST_HEA
 $(BUILD)/tests/cuda/kernels/nvcc/%.ptx: tests/cuda/kernels/%.cu $(CUDA_TEST_HEADERS)
 	@mkdir -p $(@D)
 	$(NVCC) $(CUDA_NVCC_FLAGS) -arch=compute_80 -lineinfo --ptx $< -o $@
-SIM_LINKED := $(patsubst %.c,$(BUILD)/%,$(SIM_TESTS) tests/cuda/test_cuda_plugin.c)
+SIM_LINKED := $(patsubst %.c,$(BUILD)/%,$(SIM_TESTS) $(patsubst %,tests/cuda/test_cuda_%.c,attention plugin steps))
 $(SIM_LINKED): TEST_LIBS := -L$(BUILD)/tests/cuda -l:libcudart.so.13 -Wl,-rpath,'$$ORIGIN'
 $(SIM_LINKED): $(FAKE_CUDA) $(CUDA_TEST_PTX)
 

@@ -31,7 +31,12 @@ typedef struct mdldm__cuda_relocation {
     int32_t writes;
 } mdldm__cuda_relocation;
 
-enum { MDLDM__CUDA_RUN = 0, MDLDM__CUDA_RUN_CHECKED = 1, MDLDM__CUDA_PREPARE = 2, MDLDM__CUDA_EXECS = 3 };
+/* What is captured as one graph: a run, flags. */
+enum {
+    MDLDM__CUDA_RUN_CHECKED = 1, /* outputs are looked at */
+    MDLDM__CUDA_RUN_FRESH = 2,   /* all weights are brought into the kernels' forms on the way */
+    MDLDM__CUDA_EXECS = 4
+};
 
 struct mdldm_plan {
     mdldm_device *device;

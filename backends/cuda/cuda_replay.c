@@ -17,9 +17,9 @@ mdldm_status mdldm__cuda_issue(mdldm_plan *plan, const mdldm__cuda_launch_record
 
 static int belongs(const mdldm__cuda_launch_record *launch, int kind)
 {
-    if (kind == MDLDM__CUDA_PREPARE || launch->packed >= 0)
-        return kind == MDLDM__CUDA_PREPARE && launch->packed >= 0;
-    return kind == MDLDM__CUDA_RUN_CHECKED || !launch->checks;
+    if (launch->packed >= 0)
+        return (kind & MDLDM__CUDA_RUN_FRESH) != 0;
+    return (kind & MDLDM__CUDA_RUN_CHECKED) != 0 || !launch->checks;
 }
 
 /* poll: between operations; not while capturing, which takes no time. */
@@ -27,7 +27,7 @@ static mdldm_status issue_all(mdldm_plan *plan, int kind, int poll)
 {
     const mdldm_device *device = plan->device;
     mdldm_status status = MDLDM_OK;
-    if (kind == MDLDM__CUDA_RUN_CHECKED)
+    if (kind & MDLDM__CUDA_RUN_CHECKED)
         status = mdldm__cuda_check(device,
                                    device->api->cudaMemsetAsync(mdldm__cuda_item_address(plan, plan->flag_item), 0,
                                                                 (size_t)plan->op_count * sizeof(int32_t), device->stream),
@@ -83,7 +83,7 @@ mdldm_status mdldm__cuda_replay(mdldm_plan *plan, int kind)
         }
     }
     if (plan->execs[kind] == NULL)
-        return issue_all(plan, kind, kind != MDLDM__CUDA_PREPARE);
+        return issue_all(plan, kind, 1);
     if (host->cancelled(host))
         return mdldm__plan_cancelled(host);
     return mdldm__cuda_check(device, device->api->cudaGraphLaunch(plan->execs[kind], device->stream), "cudaGraphLaunch");

@@ -71,24 +71,28 @@ static mdldm_status set_addresses(mdldm_plan *plan)
 
 /* ---- Weights in the kernels' forms ---- */
 
-static mdldm_status prepare_weights(mdldm_plan *plan)
+static void weights_are_ready(mdldm_plan *plan)
+{
+    for (int32_t i = 0; i < plan->packed_count; i++)
+        plan->packed[i]->version = plan->store->base.params[plan->packed[i]->param].version;
+}
+
+/* *fresh: all of them are stale, as after each step of the optimiser, and go into the run's own graph. */
+static mdldm_status prepare_weights(mdldm_plan *plan, int *fresh)
 {
     mdldm_status status = MDLDM_OK;
     int32_t stale = 0;
     for (int32_t i = 0; i < plan->packed_count; i++)
         stale += mdldm__cuda_packed_stale(plan->store, plan->packed[i]);
-    if (stale == 0)
+    *fresh = stale > 0 && stale == plan->packed_count && (plan->store->base.flags & MDLDM_STORE_TRAIN);
+    if (stale == 0 || *fresh)
         return MDLDM_OK;
-    /* After each step of the optimiser all of them: worth a graph. */
-    if (stale == plan->packed_count && (plan->store->base.flags & MDLDM_STORE_TRAIN))
-        status = mdldm__cuda_replay(plan, MDLDM__CUDA_PREPARE);
-    else
-        for (int32_t i = 0; i < plan->launch_count && status == MDLDM_OK; i++)
-            if (plan->launches[i].packed >= 0 &&
-                mdldm__cuda_packed_stale(plan->store, plan->packed[plan->launches[i].packed]))
-                status = mdldm__cuda_issue(plan, &plan->launches[i]);
-    for (int32_t i = 0; i < plan->packed_count && status == MDLDM_OK; i++)
-        plan->packed[i]->version = plan->store->base.params[plan->packed[i]->param].version;
+    for (int32_t i = 0; i < plan->launch_count && status == MDLDM_OK; i++)
+        if (plan->launches[i].packed >= 0 &&
+            mdldm__cuda_packed_stale(plan->store, plan->packed[plan->launches[i].packed]))
+            status = mdldm__cuda_issue(plan, &plan->launches[i]);
+    if (status == MDLDM_OK)
+        weights_are_ready(plan);
     return status;
 }
 
@@ -194,11 +198,12 @@ static mdldm_status send(mdldm_plan *plan, const mdldm_binding *bindings, int32_
     const mdldm_device *device = plan->device;
     const mdldm_host *host = device->host;
     const int check = (flags & MDLDM_RUN_CHECK_FINITE) != 0;
+    int fresh = 0;
     if (host->cancelled(host))
         return mdldm__plan_cancelled(host);
     mdldm_status status = set_addresses(plan);
     if (status == MDLDM_OK)
-        status = prepare_weights(plan);
+        status = prepare_weights(plan, &fresh);
     for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
         if (plan->tensors[bindings[i].tensor].role == MDLDM_ROLE_INPUT) {
             if (plan->bound[bindings[i].tensor] != 0) /* bound twice: the last one counts */
@@ -208,7 +213,9 @@ static mdldm_status send(mdldm_plan *plan, const mdldm_binding *bindings, int32_
                 status = bring_in(plan, &bindings[i]);
         }
     if (status == MDLDM_OK)
-        status = mdldm__cuda_replay(plan, check ? MDLDM__CUDA_RUN_CHECKED : MDLDM__CUDA_RUN);
+        status = mdldm__cuda_replay(plan, (check ? MDLDM__CUDA_RUN_CHECKED : 0) | (fresh ? MDLDM__CUDA_RUN_FRESH : 0));
+    if (status == MDLDM_OK && fresh)
+        weights_are_ready(plan);
     for (int32_t i = 0; i < count && status == MDLDM_OK; i++)
         if (plan->tensors[bindings[i].tensor].role != MDLDM_ROLE_INPUT && plan->bound[bindings[i].tensor] == 0) {
             plan->bound[bindings[i].tensor] = 1;

@@ -95,8 +95,8 @@ static void batches_threads_and_backends_agree(void **state)
                       difference(single, one), difference(one, oracle));
         assert_memory_equal(one, two, bytes);
         assert_memory_equal(single, again, bytes);
-        assert_true(difference(single, one) <= 2e-5);  /* observed: 0 on both */
-        assert_true(difference(one, oracle) <= 2e-5);  /* observed: cpu 3.2e-6 */
+        assert_true(difference(single, one) <= 2e-5);  /* observed: 0 on reference and cuda, cpu 5.3e-6 */
+        assert_true(difference(one, oracle) <= 2e-5);  /* observed: cuda 2.5e-6, cpu 3.1e-6 */
         float *bf16 = generate(name, 1, images, "bf16", 1);
         float *bf16_two = generate(name, 2, images, "bf16", 1);
         assert_memory_equal(bf16, bf16_two, bytes);

@@ -3,6 +3,8 @@
  * told to, what is alive is counted, the device is as it is set. */
 #include "tests/cuda/cuda_test.h"
 
+#include <pthread.h>
+
 enum { N = 64, BYTES = N * sizeof(float) };
 
 /* y[i] = x[i] + 1 */
@@ -107,6 +109,35 @@ static void captured_work_is_replayed(void **state)
     assert_int_equal(cudaStreamSynchronize(the_stream), 900);
     assert_int_equal(cudaStreamEndCapture(the_stream, &graph), 901);
     assert_null(graph);
+}
+
+static void *take_and_give(void *error)
+{
+    void *p = NULL;
+    *(int *)error = cudaMalloc(&p, 64);
+    (void)cudaFree(p);
+    return NULL;
+}
+
+/* Memory is not taken by a thread that captures, nor by others while a capture is global; relaxed ones allow it. */
+static void captures_keep_threads_from_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        int mode, own, other;
+    } cases[] = {{0, 900, 900}, {1, 900, 0}, {2, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int own = -1, other = -1;
+        pthread_t thread;
+        void *graph = NULL;
+        assert_int_equal(cudaStreamBeginCapture(the_stream, cases[i].mode), 0);
+        take_and_give(&own);
+        assert_int_equal(pthread_create(&thread, NULL, take_and_give, &other), 0);
+        pthread_join(thread, NULL);
+        (void)cudaStreamEndCapture(the_stream, &graph);
+        assert_int_equal(own, cases[i].own);
+        assert_int_equal(other, cases[i].other);
+    }
 }
 
 static void misuse_is_found(void **state)
@@ -268,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(copies_are_late, begin_device, end_device),
         cmocka_unit_test_setup_teardown(streams_wait_for_events_alone, begin_device, end_device),
         cmocka_unit_test_setup_teardown(captured_work_is_replayed, begin_device, end_device),
+        cmocka_unit_test_setup_teardown(captures_keep_threads_from_memory, begin_device, end_device),
         cmocka_unit_test_setup_teardown(misuse_is_found, begin_device, end_device),
         cmocka_unit_test_teardown(every_call_can_fail, end_device),
         cmocka_unit_test_teardown(the_device_is_as_set, end_device),

@@ -33,6 +33,13 @@ FAKE_API int64_t fake_cuda_live(const char *kind);
 /* Bytes of device memory in use, and the most there were since the last reset. */
 FAKE_API uint64_t fake_cuda_bytes(int most);
 
+typedef struct fake_cuda_copies {
+    uint64_t count, bytes; /* asked for, alone or into a graph */
+    uint64_t pageable;     /* of them: from or to host memory that is not pinned */
+} fake_cuda_copies;
+/* Copies to the device (up) or from it since the last reset. */
+FAKE_API fake_cuda_copies fake_cuda_copied(int up);
+
 typedef struct fake_cuda_cost {
     uint64_t runs, wavefronts, sectors; /* by warps; see MDLDM_FAKE_CUDA_COUNT */
     int32_t line, source;               /* of the PTX text and of the .cu file (0: not known) */

@@ -56,8 +56,12 @@ int cudaStreamBeginCapture(void *stream, int mode)
     if (e == FAKE_OK) {
         s->capture = new_graph();
         s->origin = true;
-        if (!s->capture)
+        if (s->capture) {
+            s->capture->mode = mode;
+            s->capture->thread = pthread_self();
+        } else {
             e = FAKE_MEMORY;
+        }
     }
     return fake_leave(e);
 }

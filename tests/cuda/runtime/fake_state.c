@@ -250,6 +250,11 @@ __attribute__((destructor)) static void say_what_is_left(void)
             fake_say("at the end %lld %s are left", (long long)fake_cuda_live(kinds[i]), kinds[i]);
 }
 
+fake_cuda_copies fake_cuda_copied(int up)
+{
+    return fake.copied[up != 0];
+}
+
 uint64_t fake_cuda_bytes(int most)
 {
     return most ? fake.most : sim_allocated(SIM_DEVICE_MEMORY, NULL);

@@ -3,6 +3,8 @@
 #ifndef MDLDM_TESTS_FAKE_STATE_H
 #define MDLDM_TESTS_FAKE_STATE_H
 
+#include <pthread.h>
+
 #include "tests/cuda/runtime/fake_cuda.h"
 #include "tests/cuda/sim/sim.h"
 #include "tests/cuda/sim/sim_memory.h"
@@ -38,6 +40,8 @@ typedef struct fake_graph {
     size_t n, cap;
     int uses; /* handles and queued launches */
     bool is_exec, alive, broken;
+    int mode; /* of the capture: 0 global, 1 thread-local, 2 relaxed; and the thread that began it */
+    pthread_t thread;
     struct fake_graph *next;
 } fake_graph;
 
@@ -69,6 +73,7 @@ typedef struct fake_state {
     bool eager, counting;
     char fail_name[64], log[512], finding[2048], described[2300];
     uint64_t fail_at;
+    fake_cuda_copies copied[2]; /* down, up */
     fake_stream *streams;
     fake_event *events;
     fake_graph *graphs;
@@ -91,6 +96,7 @@ fake_error fake_queue(fake_stream *s, const fake_task *task);
 /* Runs what waits in the stream before its task number `until`. */
 fake_error fake_run_until(fake_stream *s, uint64_t until);
 fake_error fake_run_all(void);
+/* Is this thread kept from calls that a capture does not bear: by its own, unless relaxed, or another's global one? */
 bool fake_capturing(void);
 fake_stream *fake_find_stream(const void *handle);
 fake_error fake_run_task(const fake_task *t);

@@ -30,7 +30,7 @@ static fake_event *find_event(const void *handle)
 bool fake_capturing(void)
 {
     for (const fake_stream *s = fake.streams; s; s = s->next)
-        if (s->capture)
+        if (s->capture && (pthread_equal(s->capture->thread, pthread_self()) ? s->capture->mode != 2 : s->capture->mode == 0))
             return true;
     return false;
 }
@@ -272,6 +272,12 @@ int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, void *str
         }
         if (e == FAKE_OK)
             e = prepare(&t, kind);
+        if (e == FAKE_OK && kind != ON_DEVICE) {
+            fake_cuda_copies *c = &fake.copied[kind == TO_DEVICE];
+            c->count++;
+            c->bytes += size;
+            c->pageable += pageable;
+        }
         if (e == FAKE_OK)
             e = fake_queue(s, &t);
         if (e == FAKE_OK && pageable && kind == TO_HOST)
